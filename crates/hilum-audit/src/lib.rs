@@ -1,0 +1,1 @@
+//! Core: hash-chained records and their verification.

@@ -1,0 +1,1 @@
+//! Seam: declared preprocessing, inference engines and postprocessing.

@@ -1,0 +1,1 @@
+//! Core: model package manifest, its checks, deployments and the lifecycle state machine.

@@ -1,0 +1,1 @@
+//! Seam: catalog, blobs and job queue on SQLite or PostgreSQL and local files.

@@ -1,0 +1,1 @@
+//! Program: phantoms, simulated modality and PACS, fake clock.

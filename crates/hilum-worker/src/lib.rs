@@ -1,0 +1,1 @@
+//! Edge: carries out jobs: complete studies, evaluate the gate, infer, encode and deliver.
