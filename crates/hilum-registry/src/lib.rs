@@ -7,3 +7,10 @@ pub mod lifecycle;
 pub use deployment::{Deployment, DeploymentSpec, InvalidDeployment, ReadingMode, Suspension, UndeterminedPolicy};
 pub use intended_use::{Eligibility, IntendedUse};
 pub use lifecycle::{Act, DeploymentState, ForbiddenTransition, check_transition};
+pub mod golden;
+pub mod manifest;
+pub mod tensor;
+
+pub use golden::{Golden, GoldenCase, GoldenError, GoldenTensor, Tolerance};
+pub use manifest::{Manifest, ManifestError};
+pub use tensor::{Tensor, TensorData, TensorError};
