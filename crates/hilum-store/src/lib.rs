@@ -1,1 +1,23 @@
 //! Seam: catalog, blobs and job queue on SQLite or PostgreSQL and local files.
+//!
+//! The promise "acknowledged means durable" is kept here: [`Committer`] takes received files through
+//! `fdatasync`, rename, directory `fsync` and one catalog transaction before anybody may acknowledge them
+//! (architecture section 4). Every act on the [`Catalog`] is one transaction that also appends its audit entry;
+//! when the entry cannot be written, the act fails.
+
+pub mod blobs;
+pub mod catalog;
+pub mod committer;
+mod error;
+mod ids;
+pub mod queue;
+pub mod records;
+pub mod sweep;
+
+pub use blobs::{BlobOptions, BlobReader, BlobStore, LocalBlobs, SpoolFile, StoredBlob};
+pub use catalog::{Catalog, CatalogOptions};
+pub use committer::{Committer, CommitterOptions};
+pub use error::{ErrorKind, StoreError};
+pub use ids::{AlarmKey, DeliveryKey, InstanceKey, InvalidKey, JobKey, QuarantineKey, ResultKey, StudyKey};
+pub use queue::{Job, JobFilter, JobKind, JobState, Lease, NewJob, Priority, Queue, QueueDepth};
+pub use sweep::{StorageReport, SweepReport, sweep, verify_storage};

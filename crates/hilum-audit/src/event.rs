@@ -1,0 +1,252 @@
+use hilum_types::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One act, as it enters the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEvent {
+    /// When it happened, by the clock of the acting process.
+    pub at: Timestamp,
+    /// Who acted: `system:<part>`, `user:<name>` or `peer:<AE title>`; never a patient.
+    pub actor: String,
+    /// What was done.
+    pub action: AuditAction,
+    /// How it ended.
+    pub outcome: AuditOutcome,
+    /// What it was done to.
+    pub subject: AuditSubject,
+    /// JSON object text, hashed byte for byte as it stands: digests, counts, codes; no direct identifier (PR-13).
+    pub detail: String,
+}
+
+impl AuditEvent {
+    /// An act that succeeded, without detail.
+    pub fn new(at: Timestamp, actor: impl Into<String>, action: AuditAction, subject: AuditSubject) -> AuditEvent {
+        AuditEvent { at, actor: actor.into(), action, outcome: AuditOutcome::Success, subject, detail: "{}".to_owned() }
+    }
+
+    /// The same act with its detail.
+    pub fn detail(mut self, detail: &serde_json::Value) -> AuditEvent {
+        self.detail = detail.to_string();
+        self
+    }
+
+    /// The same act with another outcome.
+    pub fn outcome(mut self, outcome: AuditOutcome) -> AuditEvent {
+        self.outcome = outcome;
+        self
+    }
+}
+
+/// How an act ended (PS3.15 section A.5.1, EventOutcomeIndicator).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditOutcome {
+    /// Done (0).
+    Success,
+    /// Refused, or failed in a way that may be repeated (4).
+    MinorFailure,
+    /// Failed for good (8).
+    SeriousFailure,
+}
+
+impl AuditOutcome {
+    /// Stable name: `success`, `minor_failure`, `serious_failure`.
+    pub fn name(self) -> &'static str {
+        match self {
+            AuditOutcome::Success => "success",
+            AuditOutcome::MinorFailure => "minor_failure",
+            AuditOutcome::SeriousFailure => "serious_failure",
+        }
+    }
+
+    /// The outcome of that stable name.
+    pub fn from_name(name: &str) -> Option<AuditOutcome> {
+        [Self::Success, Self::MinorFailure, Self::SeriousFailure].into_iter().find(|outcome| outcome.name() == name)
+    }
+
+    /// EventOutcomeIndicator of PS3.15 section A.5.1.
+    pub fn indicator(self) -> u8 {
+        match self {
+            AuditOutcome::Success => 0,
+            AuditOutcome::MinorFailure => 4,
+            AuditOutcome::SeriousFailure => 8,
+        }
+    }
+}
+
+/// What an act was done to, by an opaque key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AuditSubject {
+    /// What kind of thing.
+    pub kind: SubjectKind,
+    /// Its opaque key, digest or declared name; empty for the system itself.
+    pub id: String,
+}
+
+impl AuditSubject {
+    /// A subject from its parts.
+    pub fn new(kind: SubjectKind, id: impl fmt::Display) -> AuditSubject {
+        AuditSubject { kind, id: id.to_string() }
+    }
+
+    /// The system as a whole.
+    pub fn system() -> AuditSubject {
+        AuditSubject { kind: SubjectKind::System, id: String::new() }
+    }
+}
+
+macro_rules! closed_set {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum $name { $($(#[$doc])* #[serde(rename = $text)] $variant),* }
+
+        impl $name {
+            /// Every member.
+            pub const ALL: &[$name] = &[$($name::$variant),*];
+
+            /// The stable name that is stored and hashed.
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $text),* }
+            }
+
+            /// The member of that stable name.
+            pub fn from_name(name: &str) -> Option<$name> {
+                Self::ALL.iter().copied().find(|member| member.name() == name)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+closed_set! {
+    /// What kind of thing an act was done to.
+    SubjectKind {
+        /// A study, by its opaque key.
+        Study = "study",
+        /// A deployment, by its declared name.
+        Deployment = "deployment",
+        /// A model package, by its digest.
+        Package = "package",
+        /// A delivery, by its opaque key.
+        Delivery = "delivery",
+        /// A job of the queue, by its opaque key.
+        Job = "job",
+        /// An object in quarantine, by its opaque key.
+        Quarantine = "quarantine",
+        /// A peer, by its AE title or declared name.
+        Peer = "peer",
+        /// The system as a whole.
+        System = "system",
+    }
+}
+
+closed_set! {
+    /// What was done: a closed set, stored by name. Names are never reused or renamed.
+    AuditAction {
+        /// An instance was received and is durable.
+        InstanceStored = "instance_stored",
+        /// An instance that is already held was received again, byte for byte.
+        InstanceDuplicate = "instance_duplicate",
+        /// Other bytes arrived under the identifier of an instance that is already held; both are kept.
+        InstanceConflict = "instance_conflict",
+        /// An object that could not be taken as an instance was set aside.
+        InstanceQuarantined = "instance_quarantined",
+        /// A study was complete.
+        StudyCompleted = "study_completed",
+        /// A late instance opened a complete study again.
+        StudyReopened = "study_reopened",
+        /// A study, its images or its journey were shown to a person or a peer.
+        StudyAccessed = "study_accessed",
+        /// The gate decided about one study revision and one deployment.
+        GateDecided = "gate_decided",
+        /// The disposition of a study revision for a deployment was set.
+        DispositionSet = "disposition_set",
+        /// A model ran, and its inference record is stored.
+        InferenceRecorded = "inference_recorded",
+        /// Results were released to their destinations.
+        ResultReleased = "result_released",
+        /// Results were kept back.
+        ResultWithheld = "result_withheld",
+        /// Results of an earlier study revision were superseded.
+        ResultSuperseded = "result_superseded",
+        /// A delivery was tried.
+        DeliveryAttempted = "delivery_attempted",
+        /// A person asked for a dead delivery to be tried again.
+        DeliveryRetried = "delivery_retried",
+        /// A job was given up.
+        JobDead = "job_dead",
+        /// A job was cancelled.
+        JobCancelled = "job_cancelled",
+        /// A model package was imported.
+        PackageImported = "package_imported",
+        /// A model package was refused.
+        PackageRefused = "package_refused",
+        /// A deployment was declared or changed.
+        DeploymentApplied = "deployment_applied",
+        /// A deployment was suspended.
+        DeploymentSuspended = "deployment_suspended",
+        /// A suspension was lifted.
+        DeploymentResumed = "deployment_resumed",
+        /// An alarm was acknowledged by a person.
+        AlarmAcknowledged = "alarm_acknowledged",
+        /// A configuration was read and taken.
+        ConfigLoaded = "config_loaded",
+        /// A process started.
+        Started = "started",
+        /// A process stopped in an orderly way.
+        Stopped = "stopped",
+        /// Leftovers of an interrupted run were reclaimed.
+        StorageSwept = "storage_swept",
+        /// A peer was refused.
+        PeerRefused = "peer_refused",
+        /// Something that may be an attack or a fault of the site, such as a clock that went back.
+        SecurityAlert = "security_alert",
+    }
+}
+
+impl AuditAction {
+    /// The event of PS3.15 section A.5.3 it is reported as: code value (scheme `DCM`) and meaning.
+    /// Acts on Hilum itself have no event of their own there and count as application activity.
+    pub fn dicom_event(self) -> (&'static str, &'static str) {
+        use AuditAction as A;
+        match self {
+            A::InstanceStored | A::InstanceDuplicate | A::InstanceConflict | A::InstanceQuarantined => {
+                ("110104", "DICOM Instances Transferred")
+            }
+            A::DeliveryAttempted | A::ResultReleased => ("110104", "DICOM Instances Transferred"),
+            A::StudyAccessed | A::StudyCompleted | A::StudyReopened => ("110103", "DICOM Instances Accessed"),
+            A::PackageImported => ("110107", "Import"),
+            A::PeerRefused | A::SecurityAlert | A::PackageRefused => ("110113", "Security Alert"),
+            _ => ("110100", "Application Activity"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found_again() {
+        for action in AuditAction::ALL {
+            assert_eq!(AuditAction::from_name(action.name()), Some(*action));
+            assert_eq!(serde_json::to_string(action).unwrap(), format!("\"{action}\""));
+        }
+        assert_eq!(AuditAction::from_name("instance_deleted"), None);
+    }
+
+    /// PS3.15 section A.5.1: 0 success, 4 minor failure, 8 serious failure.
+    #[test]
+    fn outcomes_have_the_indicators_of_the_standard() {
+        let indicators = [AuditOutcome::Success, AuditOutcome::MinorFailure, AuditOutcome::SeriousFailure]
+            .map(AuditOutcome::indicator);
+        assert_eq!(indicators, [0, 4, 8]);
+    }
+}
