@@ -362,7 +362,9 @@ mod tests {
             Eligibility::Eligible { checks } => {
                 format!("eligible: {}", checks.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(", "))
             }
-            Eligibility::NotEligible { reason } => format!("not eligible: {reason} [{}={}]", reason.criterion, reason.value),
+            Eligibility::NotEligible { reason } => {
+                format!("not eligible: {reason} [{}={}]", reason.criterion, reason.value)
+            }
             Eligibility::Undetermined { reason } => format!("undetermined: {reason}"),
         }
     }

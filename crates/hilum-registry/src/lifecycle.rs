@@ -19,8 +19,7 @@ pub enum DeploymentState {
 
 impl DeploymentState {
     /// Every state, in the order of a life.
-    pub const ALL: [DeploymentState; 5] =
-        [Self::Draft, Self::Shadow, Self::Active, Self::Suspended, Self::Retired];
+    pub const ALL: [DeploymentState; 5] = [Self::Draft, Self::Shadow, Self::Active, Self::Suspended, Self::Retired];
 
     /// Stable name: `draft`, `shadow`, `active`, `suspended`, `retired`.
     pub fn name(self) -> &'static str {
@@ -68,7 +67,7 @@ pub struct ForbiddenTransition {
     pub remedy: &'static str,
 }
 
-/// Whether `act` may take a deployment from `from` to `to`. Staying is always allowed, except by resuming.
+/// Whether `act` may take a deployment from `from` to `to`.
 ///
 /// # Errors
 /// [`ForbiddenTransition`] with the remedy.
@@ -76,7 +75,7 @@ pub fn check_transition(from: DeploymentState, to: DeploymentState, act: Act) ->
     use DeploymentState::{Active, Draft, Retired, Shadow, Suspended};
     let forbid = |remedy| Err(ForbiddenTransition { from, to, remedy });
     match (act, from, to) {
-        (_, Retired, Retired) => Ok(()),
+        (Act::Apply, Retired, Retired) => Ok(()),
         (_, Retired, _) => forbid("a retired deployment stays retired; declare a new one under another name"),
         (Act::Suspend, _, Suspended) => Ok(()),
         (Act::Suspend, _, _) => forbid("suspending ends in suspended"),
@@ -123,7 +122,7 @@ mod tests {
         Resume shadow -> 
         Resume active -> 
         Resume suspended -> draft shadow active
-        Resume retired -> retired
+        Resume retired -> 
         ");
     }
 }

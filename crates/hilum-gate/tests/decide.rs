@@ -1,0 +1,161 @@
+//! Data in, text out: what the gate says of a study (MV-02, MV-03, MV-05, MV-09).
+
+use hilum_gate::{GateDecision, GateInput, PackageFacts, Stage, Verdict, decide, unavailable};
+use hilum_registry::{Deployment, DeploymentSpec, DeploymentState, IntendedUse, Suspension};
+use hilum_types::{Digest, InstanceHeader, Phi, Reason, StudyFacts, Timestamp, Uid};
+use proptest::prelude::*;
+
+const COMPLETE: i64 = 1_795_425_161_000_000;
+
+fn study(series: &[&[(&str, &str)]]) -> StudyFacts {
+    let uid = |text: String| text.parse::<Uid>().unwrap();
+    let headers = series.iter().enumerate().map(|(n, attributes)| InstanceHeader {
+        sop_instance_uid: uid(format!("1.2.3.{n}.1")),
+        sop_class_uid: uid("1.2.840.10008.5.1.4.1.1.2".into()),
+        transfer_syntax_uid: uid("1.2.840.10008.1.2.1".into()),
+        study_instance_uid: uid("1.2.3".into()),
+        series_instance_uid: uid(format!("1.2.3.{n}")),
+        attributes: attributes.iter().map(|(k, v)| ((*k).to_owned(), Phi::new(vec![(*v).to_owned()]))).collect(),
+    });
+    StudyFacts::from_headers(1, headers.collect()).unwrap()
+}
+
+fn deployment(toml_text: &str) -> Deployment {
+    let spec: DeploymentSpec = toml::from_str(&format!("name='ct'\npackage='0123456789ab'\n{toml_text}")).unwrap();
+    Deployment {
+        package_digest: Digest::of(b"package"),
+        state: spec.state,
+        spec,
+        suspension: None,
+        revision: 1,
+        updated_at: Timestamp::from_micros(0),
+    }
+}
+
+fn package(toml_text: &str) -> PackageFacts {
+    PackageFacts {
+        title: "CT 1.0".into(),
+        intended_use: toml::from_str::<IntendedUse>(toml_text).unwrap(),
+        usable_until: None,
+        usable_until_of: "package".into(),
+    }
+}
+
+fn ask(study: &StudyFacts, deployment: &Deployment, package: &PackageFacts, seconds: i64) -> GateDecision {
+    let all: Vec<usize> = (0..study.series.len()).collect();
+    decide(&GateInput {
+        study,
+        deployment,
+        package,
+        candidates: Ok(&all),
+        completed_at: Timestamp::from_micros(COMPLETE),
+        stage: Stage::BeforeInference,
+        now: Timestamp::from_micros(COMPLETE).plus_seconds(seconds),
+    })
+}
+
+fn say(study: &StudyFacts, deployment: &Deployment, package: &PackageFacts, seconds: i64) -> String {
+    ask(study, deployment, package, seconds).sentence()
+}
+
+#[test]
+fn a_covered_study_runs_and_every_step_says_what_it_found() {
+    let ct = study(&[&[("Modality", "CT"), ("SliceThickness", "1.25")]]);
+    let made = ask(&ct, &deployment("state='active'"), &package("modality=['CT']\nslice_thickness_mm_max=2.5"), 1);
+    let steps: String = made.steps.iter().map(|s| format!("{:?} {:?}: {}\n", s.step, s.outcome, s.reason)).collect();
+    insta::assert_snapshot!(made.sentence() + "\n" + &steps, @r"
+    run ct
+    InDate Passed: package and deployment are in date
+    State Passed: the deployment is active
+    Suspension Passed: no suspension is in force
+    Series Passed: 1 of 1 series are of the kind the model reads
+    IntendedUse Passed: modality is CT
+    IntendedUse Passed: slice thickness is 1.25 mm
+    Turnaround Passed: the result still comes in time
+    ReadingMode Passed: results are delivered
+    ");
+}
+
+#[test]
+fn reasons_name_the_value_that_decided() {
+    let active = deployment("state='active'");
+    let takes = package("modality=['CT']\nslice_thickness_mm_max=2.5");
+    let thick = study(&[&[("Modality", "CT"), ("SliceThickness", "5")]]);
+    insta::assert_snapshot!(say(&thick, &active, &takes, 1), @"skip ct: slice thickness is 5 mm, the model takes at most 2.5 mm");
+    let silent = study(&[&[("Modality", "CT")]]);
+    insta::assert_snapshot!(say(&silent, &active, &takes, 1), @"skip ct: slice thickness is not stated in the images, the model takes at most 2.5 mm");
+    insta::assert_snapshot!(say(&silent, &deployment("state='active'\nundetermined='run'"), &takes, 1), @"run ct");
+    insta::assert_snapshot!(say(&silent, &deployment("state='shadow'"), &package(""), 1), @"run ct in shadow");
+    insta::assert_snapshot!(say(&silent, &deployment("state='draft'"), &package(""), 1), @"withhold ct: the deployment is draft, so it sees no study");
+    insta::assert_snapshot!(say(&silent, &deployment("state='active'\nexpires_after_seconds=60"), &package(""), 61), @"too late for ct: 61 s after the study was complete, results expire after 60 s");
+    insta::assert_snapshot!(say(&silent, &deployment("state='active'\nvalid_until='2026-01-01T00:00:00Z'"), &package(""), 1), @"withhold ct: the deployment is out of date since 2026-01-01");
+    let narrowed = deployment("state='active'\nintended_use={sex=['F']}");
+    let man = study(&[&[("Modality", "CT"), ("PatientSex", "M")]]);
+    insta::assert_snapshot!(say(&man, &narrowed, &package(""), 1), @"skip ct: sex is M, the model takes F");
+}
+
+#[test]
+fn the_series_that_fits_is_chosen() {
+    let two = study(&[&[("SliceThickness", "5")], &[("SliceThickness", "1")]]);
+    let made = ask(&two, &deployment("state='active'"), &package("slice_thickness_mm_max=2.5"), 1);
+    let Verdict::Run { series_instance_uid, .. } = made.verdict else { panic!("{}", made.sentence()) };
+    assert_eq!(series_instance_uid.as_str(), "1.2.3.1");
+}
+
+#[test]
+fn a_suspension_stops_the_very_next_study() {
+    let mut stopped = deployment("state='active'");
+    stopped.state = DeploymentState::Suspended;
+    let ct = study(&[&[("Modality", "CT")]]);
+    insta::assert_snapshot!(say(&ct, &stopped, &package(""), 1), @"withhold ct: ct is suspended");
+    stopped.suspension = Some(Suspension {
+        since: Timestamp::from_micros(COMPLETE),
+        by: "Dr Sontag".into(),
+        reason: "overcalls since the update".into(),
+        resume_to: DeploymentState::Active,
+    });
+    insta::assert_snapshot!(say(&ct, &stopped, &package(""), 1), @"withhold ct: ct was suspended by Dr Sontag: overcalls since the update");
+}
+
+#[test]
+fn no_series_and_no_gate_both_fail_closed() {
+    let ct = study(&[&[("Modality", "CT")]]);
+    let active = deployment("state='active'");
+    let facts = package("");
+    let why = Reason::new("series.none", "no CT series with at least 20 slices");
+    let input = GateInput {
+        study: &ct,
+        deployment: &active,
+        package: &facts,
+        candidates: Err(&why),
+        completed_at: Timestamp::from_micros(COMPLETE),
+        stage: Stage::BeforeInference,
+        now: Timestamp::from_micros(COMPLETE),
+    };
+    insta::assert_snapshot!(decide(&input).sentence(), @"skip ct: no CT series with at least 20 slices");
+    assert_eq!(decide(&GateInput { candidates: Ok(&[9]), ..input }).verdict.name(), "not_eligible");
+    let down = unavailable(&active, 1, Stage::BeforeRelease, Timestamp::from_micros(COMPLETE), "registry");
+    insta::assert_snapshot!(down.sentence(), @"withhold ct: the gate could not decide, so nothing is released: registry is not available");
+}
+
+#[test]
+fn json_form_is_stable() {
+    let silent = study(&[&[("Modality", "CT")]]);
+    let made = ask(&silent, &deployment("state='draft'"), &package(""), 1);
+    let text = serde_json::to_string(&made).unwrap();
+    assert_eq!(serde_json::from_str::<GateDecision>(&text).unwrap(), made);
+    insta::assert_snapshot!(text, @r#"{"deployment":"ct","deployment_revision":1,"package_digest":"8d7c25dd2807342bccb5fe364abee5bc6a6c38b6370206a4d59b3ac4f03a64d2","study_revision":1,"stage":"before_inference","decided_at":"2026-11-23T09:12:42.000000Z","verdict":"withheld","reason":{"code":"state.not-in-use","text":"the deployment is draft, so it sees no study","criterion":"state","value":"draft"},"steps":[{"step":"in_date","outcome":"passed","reason":{"code":"in-date","text":"package and deployment are in date"}},{"step":"state","outcome":"stopped","reason":{"code":"state.not-in-use","text":"the deployment is draft, so it sees no study","criterion":"state","value":"draft"}}]}"#);
+}
+
+proptest! {
+    /// Whatever else holds, a suspended, draft or retired deployment never runs.
+    #[test]
+    fn only_shadow_and_active_ever_run(state in 0usize..5, age in -1000i64..100_000, modality in "(CT|MR|DX)?") {
+        let mut d = deployment("state='active'\nexpires_after_seconds=3600");
+        d.state = DeploymentState::ALL[state];
+        let made = ask(&study(&[&[("Modality", modality.as_str())]]), &d, &package("modality=['CT']"), age);
+        let ran = matches!(made.verdict, Verdict::Run { .. });
+        let may = matches!(d.state, DeploymentState::Shadow | DeploymentState::Active);
+        prop_assert_eq!(ran, may && modality == "CT" && age <= 3600);
+    }
+}
