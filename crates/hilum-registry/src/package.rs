@@ -1,0 +1,491 @@
+//! Checks of a model package before anything of it is used: layout, sizes, links, code in disguise, the ONNX graph,
+//! the manifest, the golden cases; and the digest of the tree, which is the version (AV-07).
+//!
+//! Nothing here touches a disk: a [`PackageSource`] lists and reads. Every problem is reported, not only the first.
+
+pub mod onnx;
+#[cfg(test)]
+mod tests;
+
+use crate::golden::{GOLDEN_CASES_MIN, GOLDEN_FOLDER, Golden};
+use crate::manifest::{ElementType, InputSpec, Layout, Manifest, ManifestError};
+use hilum_types::Digest;
+use onnx::{OnnxDim, OnnxSummary};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Files every package has.
+pub const REQUIRED_FILES: [&str; 5] = ["LICENSE", "docs/README.md", "configs/metadata.json", MODEL_FILE, MANIFEST_FILE];
+
+/// The graph.
+pub const MODEL_FILE: &str = "models/model.onnx";
+
+/// The manifest.
+pub const MANIFEST_FILE: &str = "hilum/package.toml";
+
+/// Most files and folders of a package.
+pub const ENTRIES_MAX: usize = 4096;
+
+/// Largest file: 1 GiB. Protobuf itself ends at 2 GiB.
+pub const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// Largest package: 2 GiB.
+pub const PACKAGE_BYTES_MAX: u64 = 2 << 30;
+
+/// Largest manifest or `metadata.json`: 1 MiB.
+pub const TEXT_BYTES_MAX: u64 = 1 << 20;
+
+/// Longest path within a package, in bytes.
+pub const PATH_BYTES_MAX: usize = 512;
+
+/// Keys of `configs/metadata.json` that must be non-empty text; the MONAI bundle specification asks for more.
+pub const METADATA_KEYS: [&str; 5] = ["version", "task", "description", "authors", "copyright"];
+
+/// What stands at a path of a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A file.
+    File {
+        /// Length in bytes.
+        bytes: u64,
+        /// Names of this file in its file system; more than 1 means that it can change from elsewhere.
+        links: u64,
+    },
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Symlink,
+    /// A device, socket or pipe.
+    Other,
+}
+
+/// One path of a package, relative to its root, parts separated by `/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageEntry {
+    /// The path; a name that is not UTF-8 is given with replacement characters, and refused.
+    pub path: String,
+    /// What stands there.
+    pub kind: EntryKind,
+}
+
+/// A package to check: a list of its paths and a way to read its files.
+pub trait PackageSource {
+    /// Everything in the package. A source may stop one entry after [`ENTRIES_MAX`].
+    fn entries(&self) -> Vec<PackageEntry>;
+
+    /// The bytes of a file that was listed, at most [`FILE_BYTES_MAX`].
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words.
+    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+}
+
+/// A package in memory: path to bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemoryPackage(pub BTreeMap<String, Vec<u8>>);
+
+impl PackageSource for MemoryPackage {
+    fn entries(&self) -> Vec<PackageEntry> {
+        let file = |bytes: &Vec<u8>| EntryKind::File { bytes: bytes.len() as u64, links: 1 };
+        self.0.iter().map(|(path, bytes)| PackageEntry { path: path.clone(), kind: file(bytes) }).collect()
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.0.get(path).cloned().ok_or_else(|| "no such file".to_owned())
+    }
+}
+
+/// A package that passed every check that needs no engine.
+#[derive(Debug, Clone)]
+pub struct CheckedPackage {
+    /// The version: digest of the tree, see [`tree_digest`].
+    pub digest: Digest,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// Bytes of the ONNX graph: those that were hashed and checked.
+    pub model: Vec<u8>,
+    /// What the graph says about itself.
+    pub graph: OnnxSummary,
+    /// Golden cases by name.
+    pub goldens: Vec<Golden>,
+}
+
+/// One thing wrong with a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageProblem {
+    /// Path within the package.
+    pub path: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl fmt::Display for PackageProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.path, self.problem, self.remedy)
+    }
+}
+
+/// The package is refused; every problem found is listed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the package is refused: {}", .problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct PackageRefused {
+    /// Problems in the order they were found; never empty.
+    pub problems: Vec<PackageProblem>,
+}
+
+struct Findings(Vec<PackageProblem>);
+
+impl Findings {
+    fn add(&mut self, path: &str, problem: impl Into<String>, remedy: impl Into<String>) {
+        self.0.push(PackageProblem { path: path.to_owned(), problem: problem.into(), remedy: remedy.into() });
+    }
+}
+
+/// Digest of a tree from its files' paths and content digests.
+///
+/// BLAKE3 over the text `hilum-package 1` and a line feed, then for each file in the order of its path's bytes one
+/// line `<BLAKE3 of the content, 64 hexadecimal digits>  <path>` and a line feed (two spaces, as `b3sum` prints).
+/// Folders, times and permissions do not count.
+pub fn tree_digest<'a>(files: impl IntoIterator<Item = (&'a str, Digest)>) -> Digest {
+    let mut files: Vec<(&str, Digest)> = files.into_iter().collect();
+    files.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+    let mut listing = String::from("hilum-package 1\n");
+    for (path, digest) in files {
+        listing.push_str(&format!("{digest}  {path}\n"));
+    }
+    Digest::of(listing.as_bytes())
+}
+
+/// Check everything about a package that can be checked without running it.
+///
+/// # Errors
+/// [`PackageRefused`] with every problem found and its remedy.
+pub fn check_package(source: &dyn PackageSource) -> Result<CheckedPackage, PackageRefused> {
+    check(source, true)
+}
+
+/// As [`check_package`], for a package whose golden cases are still to be recorded: none need be there.
+///
+/// # Errors
+/// As [`check_package`].
+pub fn check_package_without_goldens(source: &dyn PackageSource) -> Result<CheckedPackage, PackageRefused> {
+    check(source, false)
+}
+
+fn check(source: &dyn PackageSource, with_goldens: bool) -> Result<CheckedPackage, PackageRefused> {
+    let mut found = Findings(Vec::new());
+    let files = check_entries(&source.entries(), &mut found);
+    // Sizes and links are known to be harmless from here on, or nothing is read at all.
+    if !found.0.is_empty() && files.is_empty() {
+        return Err(PackageRefused { problems: found.0 });
+    }
+    for required in REQUIRED_FILES {
+        if !files.contains(required) {
+            found.add(required, "this file is missing", remedy_for_missing(required));
+        }
+    }
+    let mut digests: Vec<(&str, Digest)> = Vec::new();
+    let mut kept: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
+    for path in &files {
+        match source.read(path) {
+            Ok(bytes) => {
+                check_bytes(path, &bytes, &mut found);
+                digests.push((path, Digest::of(&bytes)));
+                if REQUIRED_FILES.contains(&path.as_str()) || path.starts_with(GOLDEN_FOLDER) {
+                    kept.insert(path, bytes);
+                }
+            }
+            Err(problem) => found.add(path, format!("it cannot be read: {problem}"), "check its permissions"),
+        }
+    }
+    check_metadata(kept.get("configs/metadata.json"), &mut found);
+    for text in ["LICENSE", "docs/README.md"] {
+        if kept.get(text).is_some_and(|bytes| bytes.trim_ascii().is_empty()) {
+            found.add(text, "it is empty", "write it");
+        }
+    }
+    let manifest = kept.get(MANIFEST_FILE).and_then(|bytes| read_manifest(bytes, &mut found));
+    let graph = kept.get(MODEL_FILE).and_then(|bytes| match onnx::inspect(bytes) {
+        Ok(graph) => Some(graph),
+        Err(problem) => {
+            found.add(MODEL_FILE, problem.to_string(), problem.remedy());
+            None
+        }
+    });
+    if let (Some(manifest), Some(graph)) = (&manifest, &graph) {
+        check_tensors(manifest, graph, &mut found);
+    }
+    let goldens = check_goldens(&kept, manifest.as_ref(), with_goldens, &mut found);
+    let model = kept.remove(MODEL_FILE);
+    match (found.0.is_empty(), manifest, graph, model) {
+        (true, Some(manifest), Some(graph), Some(model)) => {
+            Ok(CheckedPackage { digest: tree_digest(digests), manifest, model, graph, goldens })
+        }
+        _ => Err(PackageRefused { problems: found.0 }),
+    }
+}
+
+fn remedy_for_missing(path: &str) -> &'static str {
+    match path {
+        "LICENSE" => "add the licence under which the weights may be used",
+        "docs/README.md" => "add the model card: what it was trained on, how well it does, what it is not for",
+        "configs/metadata.json" => "add the metadata of the MONAI bundle layout",
+        MODEL_FILE => "export the model to ONNX under this name",
+        _ => "describe inputs, outputs and intended use there",
+    }
+}
+
+/// Names of the files that may be read: none when the listing itself is refused.
+fn check_entries(entries: &[PackageEntry], found: &mut Findings) -> BTreeSet<String> {
+    if entries.is_empty() {
+        found.add(".", "there is nothing in the package", "give the folder that holds hilum/package.toml");
+    }
+    if ENTRIES_MAX < entries.len() {
+        found.add(".", format!("more than {ENTRIES_MAX} files and folders"), "leave out what the model does not need");
+        return BTreeSet::new();
+    }
+    let mut files = BTreeSet::new();
+    let mut folded = BTreeSet::new();
+    let mut total: u64 = 0;
+    for PackageEntry { path, kind } in entries {
+        let shown = shown(path);
+        if let Some(problem) = path_problem(path) {
+            found.add(&shown, problem, "rename or remove it");
+            continue;
+        }
+        if !folded.insert(path.to_lowercase()) {
+            found.add(&shown, "another path differs only in case", "rename one of them");
+        }
+        match kind {
+            EntryKind::Folder => {}
+            EntryKind::Symlink => found.add(&shown, "it is a symbolic link", "put the file itself there"),
+            EntryKind::Other => found.add(&shown, "it is neither a file nor a folder", "remove it"),
+            EntryKind::File { links, .. } if 1 < *links => {
+                found.add(
+                    &shown,
+                    format!("the file has {links} names (hard links)"),
+                    "copy it so that it stands alone",
+                );
+            }
+            EntryKind::File { bytes, .. } => {
+                total = total.saturating_add(*bytes);
+                let text = matches!(path.as_str(), MANIFEST_FILE | "configs/metadata.json");
+                let most = if text { TEXT_BYTES_MAX } else { FILE_BYTES_MAX };
+                if most < *bytes {
+                    found.add(&shown, format!("{bytes} bytes; {most} are the most"), "make it smaller");
+                } else {
+                    files.insert(path.clone());
+                }
+            }
+        }
+    }
+    if PACKAGE_BYTES_MAX < total {
+        found.add(
+            ".",
+            format!("{total} bytes in all; {PACKAGE_BYTES_MAX} are the most"),
+            "leave out what is not needed",
+        );
+        return BTreeSet::new();
+    }
+    files
+}
+
+/// A hostile path, safe to print.
+fn shown(path: &str) -> String {
+    path.chars().take(128).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+fn path_problem(path: &str) -> Option<&'static str> {
+    if path.is_empty() || PATH_BYTES_MAX < path.len() {
+        return Some("the path is empty or over 512 bytes");
+    }
+    let bad = |c: char| c.is_control() || matches!(c, '\\' | ':' | '\u{FFFD}');
+    if path.chars().any(bad) {
+        return Some("the path holds a control character, backslash, colon or bytes that are not UTF-8");
+    }
+    if path.split('/').any(|part| part.is_empty() || part.starts_with('.')) {
+        return Some("the path is absolute, leaves the package or has a part that begins with a dot");
+    }
+    None
+}
+
+/// Content that is code, or that a careless reader would run, whatever the file is called.
+fn check_bytes(path: &str, bytes: &[u8], found: &mut Findings) {
+    let lower = path.to_lowercase();
+    let extension = lower.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map_or("", |(_, e)| e);
+    let pickle_names = ["pt", "pth", "pt2", "pkl", "pickle", "ckpt", "joblib", "dill", "npz", "torchscript", "ts"];
+    let remedy = "export the model to ONNX; data files go into hilum/golden as tensors";
+    let pickle = matches!(bytes, [0x80, 0..=5, ..]);
+    if pickle {
+        found.add(path, "its first bytes are those of a Python pickle, which can run code when read", remedy);
+    } else if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
+        let torch = bytes.windows(8).take(1 << 20).any(|w| w == b"data.pkl");
+        let what = if torch { "a PyTorch archive with a pickle in it" } else { "a ZIP archive" };
+        found.add(path, format!("it is {what}"), remedy);
+    } else if pickle_names.contains(&extension) {
+        found.add(path, format!("files named .{extension} hold pickles or code"), remedy);
+    } else if [&b"\x7fELF"[..], b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\x1f\x8b", b"\0asm"]
+        .iter()
+        .any(|magic| bytes.starts_with(magic))
+    {
+        found.add(path, "it is a program or a compressed archive", "remove it; a package is data");
+    }
+}
+
+fn check_metadata(bytes: Option<&Vec<u8>>, found: &mut Findings) {
+    let path = "configs/metadata.json";
+    let Some(bytes) = bytes else { return };
+    let value: serde_json::Value = match serde_json::from_slice(bytes) {
+        Ok(value) => value,
+        Err(error) => {
+            return found.add(path, format!("it is not JSON: {error}"), "write it after the MONAI bundle schema");
+        }
+    };
+    for key in METADATA_KEYS {
+        let text = value.get(key).and_then(serde_json::Value::as_str);
+        if text.is_none_or(|text| text.trim().is_empty()) {
+            found.add(path, format!("{key:?} is missing or not text"), "add it");
+        }
+    }
+}
+
+fn read_manifest(bytes: &[u8], found: &mut Findings) -> Option<Manifest> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        found.add(MANIFEST_FILE, "it is not UTF-8", "save it as UTF-8");
+        return None;
+    };
+    match Manifest::parse(text) {
+        Ok(manifest) => Some(manifest),
+        Err(ManifestError::Syntax(problem)) => {
+            found.add(MANIFEST_FILE, problem.trim_end().to_owned(), "correct that line");
+            None
+        }
+        Err(ManifestError::Invalid(problems)) => {
+            for problem in problems {
+                found.add(MANIFEST_FILE, problem, "correct it");
+            }
+            None
+        }
+    }
+}
+
+fn check_tensors(manifest: &Manifest, graph: &OnnxSummary, found: &mut Findings) {
+    let names = |list: &[onnx::OnnxTensor]| list.iter().map(|t| format!("{:?}", t.name)).collect::<Vec<_>>().join(", ");
+    for input in &manifest.inputs {
+        match graph.inputs.iter().find(|tensor| tensor.name == input.tensor) {
+            Some(tensor) => {
+                if let Some(problem) = input_problem(input, tensor) {
+                    found.add(MANIFEST_FILE, problem, "correct the [[input]] or export the model again");
+                }
+            }
+            None => {
+                let problem =
+                    format!("input {:?} is not in the graph, which has {}", input.tensor, names(&graph.inputs));
+                found.add(MANIFEST_FILE, problem, "use the name from the graph");
+            }
+        }
+    }
+    for tensor in &graph.inputs {
+        if !manifest.inputs.iter().any(|input| input.tensor == tensor.name) {
+            found.add(MANIFEST_FILE, format!("the graph's input {:?} has no [[input]]", tensor.name), "declare it");
+        }
+    }
+    for output in &manifest.outputs {
+        if !graph.outputs.iter().any(|tensor| tensor.name == output.tensor()) {
+            let has = names(&graph.outputs);
+            let problem = format!("output {:?} is not in the graph, which has {has}", output.tensor());
+            found.add(MANIFEST_FILE, problem, "use the name from the graph");
+        }
+    }
+}
+
+fn input_problem(input: &InputSpec, tensor: &onnx::OnnxTensor) -> Option<String> {
+    let name = &input.tensor;
+    let wanted = match input.dtype {
+        ElementType::Float32 => onnx::FLOAT,
+        ElementType::Uint8 => onnx::UINT8,
+        ElementType::Int64 => onnx::INT64,
+    };
+    if tensor.element_type != wanted {
+        return Some(format!("input {name:?} is declared {:?}, the graph has another element type", input.dtype));
+    }
+    let dims = tensor.dims.as_ref()?;
+    let rank = if input.layout == Layout::Ncdhw { 5 } else { 4 };
+    if dims.len() != rank {
+        return Some(format!("input {name:?} has {} axes in the graph, its layout has {rank}", dims.len()));
+    }
+    let channel_axis = if input.layout == Layout::Nhwc { 3 } else { 1 };
+    for (axis, wanted, what) in [(0, 1, "batch"), (channel_axis, u64::from(input.channels), "channels")] {
+        if let OnnxDim::Fixed(length) = dims[axis]
+            && length != wanted
+        {
+            return Some(format!("input {name:?} has {what} {length} in the graph, {wanted} is needed"));
+        }
+    }
+    None
+}
+
+fn check_goldens(
+    files: &BTreeMap<&str, Vec<u8>>,
+    manifest: Option<&Manifest>,
+    required: bool,
+    found: &mut Findings,
+) -> Vec<Golden> {
+    let mut cases: BTreeMap<&str, BTreeMap<&str, &Vec<u8>>> = BTreeMap::new();
+    let prefix = format!("{GOLDEN_FOLDER}/");
+    for (path, bytes) in files {
+        if let Some((case, file)) = path.strip_prefix(&prefix).and_then(|rest| rest.split_once('/')) {
+            cases.entry(case).or_default().insert(file, bytes);
+        }
+    }
+    let remedy = "record cases with `hilum model golden`, or see docs";
+    if required && cases.len() < GOLDEN_CASES_MIN {
+        let problem = format!("{} golden cases; {GOLDEN_CASES_MIN} are the fewest", cases.len());
+        found.add(GOLDEN_FOLDER, problem, remedy);
+    }
+    let mut goldens = Vec::new();
+    for (name, files) in &cases {
+        let path = format!("{GOLDEN_FOLDER}/{name}");
+        match Golden::read(name, &mut |file| files.get(file).map(|bytes| (*bytes).clone())) {
+            Ok(golden) => {
+                for problem in manifest.map(|m| golden_problems(&golden, m)).unwrap_or_default() {
+                    found.add(&path, problem, "record the case again");
+                }
+                goldens.push(golden);
+            }
+            Err(error) => found.add(&path, with_cause(&error), "record the case again"),
+        }
+    }
+    goldens
+}
+
+fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+fn golden_problems(golden: &Golden, manifest: &Manifest) -> Vec<String> {
+    let mut problems = Vec::new();
+    for output in &manifest.outputs {
+        if !golden.raw_outputs.contains_key(output.tensor()) {
+            problems.push(format!("raw output {:?} is not recorded", output.tensor()));
+        }
+    }
+    for tensor in golden.inputs.keys() {
+        if !manifest.inputs.iter().any(|input| &input.tensor == tensor) {
+            problems.push(format!("input tensor {tensor:?} is not in the manifest"));
+        }
+    }
+    if golden.images.is_empty() {
+        for input in &manifest.inputs {
+            if !golden.inputs.contains_key(&input.tensor) {
+                problems.push(format!("there are no images and input tensor {:?} is missing", input.tensor));
+            }
+        }
+    }
+    problems
+}
