@@ -4,6 +4,7 @@
 //! constructor; values that name a patient print as a mark, never as themselves (PR-04).
 
 mod ae_title;
+mod clock;
 mod code;
 mod digest;
 mod disposition;
@@ -15,6 +16,7 @@ mod time;
 mod uid;
 
 pub use ae_title::{AeTitle, InvalidAeTitle};
+pub use clock::Clock;
 pub use code::CodedConcept;
 pub use digest::{Digest, InvalidDigest};
 pub use disposition::{Disposition, Reason};
