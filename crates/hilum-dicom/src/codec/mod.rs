@@ -1,6 +1,9 @@
 //! Decoders of compressed frames. Each takes one frame and gives little endian bytes of whole samples, pixel by
 //! pixel; what it allocates is bounded by the description, which was checked, not by the compressed data.
 
+mod jpeg;
+mod jpeg2000;
+mod jpeg_ls;
 mod rle;
 
 use crate::syntax::Codec;
@@ -24,6 +27,9 @@ fn decode_bytes(codec: Codec, coded: &[u8], description: &PixelDescription) -> R
         Codec::Rle => rle::decode(coded, description),
         Codec::Encapsulated => Ok(unpack(coded.to_vec(), description)),
         Codec::DeflatedFrames => inflate_frame(coded, description).map(|bytes| unpack(bytes, description)),
+        Codec::Jpeg => jpeg::decode(coded, description),
+        Codec::JpegLs => jpeg_ls::decode(coded, description),
+        Codec::Jpeg2000 => jpeg2000::decode(coded, description),
         _ => Err(DicomError::Unsupported("its transfer syntax".to_owned())),
     }
 }
@@ -51,4 +57,13 @@ fn inflate_frame(coded: &[u8], description: &PixelDescription) -> Result<Vec<u8>
         .read_to_end(&mut bytes)
         .map_err(|_| DicomError::Codec("the deflated frame is corrupt".to_owned()))?;
     Ok(bytes)
+}
+
+/// A decoded sample of Bits Stored in its container: decoders without signs give the bit pattern (PS3.5 section 8.2).
+fn sign_extend(value: u32, description: &PixelDescription) -> u32 {
+    if !description.signed {
+        return value;
+    }
+    let shift = 32 - u32::from(description.bits_stored.clamp(1, 32));
+    ((value << shift) as i32 >> shift) as u32
 }
