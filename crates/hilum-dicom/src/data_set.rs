@@ -3,7 +3,7 @@
 //! Values are kept as their bytes in little endian order, so private elements and odd text survive unchanged;
 //! getters interpret them. Reading builds the tree from the bounded walk, so its depth is bounded too.
 
-use crate::dictionary::{is_bulk, is_text, vr_of};
+use crate::dictionary::{is_bulk, is_text, unit_bytes, vr_of};
 use crate::error::{Warning, Warnings};
 use crate::limits::{Limits, check};
 use crate::number;
@@ -307,11 +307,20 @@ pub(crate) fn open_body<'a>(
     Ok((opened, body, warnings))
 }
 
+/// Native pixel data.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NativePlace {
+    pub(crate) tag: Tag,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+    /// Bytes of a word of the value when words are big endian.
+    pub(crate) big_endian_words: Option<usize>,
+}
+
 /// Places of pixel data found while building a tree.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PixelPlaces {
-    /// Tag, offset and length of native pixel data, and whether its numbers are big endian.
-    pub(crate) native: Option<(Tag, u64, u64, bool)>,
+    pub(crate) native: Option<NativePlace>,
     /// Offset and length of each fragment, the offset table first.
     pub(crate) fragments: Option<Vec<(u64, u32)>>,
 }
@@ -335,8 +344,9 @@ pub(crate) fn build<S: Source>(
         let at_root = stack.is_empty();
         match token {
             Token::Element { tag, vr, length, offset, encoding } => {
-                if at_root && tag.0 == 0x7FE0 {
-                    places.native = Some((tag, offset, u64::from(length), encoding.big_endian));
+                if at_root && matches!(tag, tags::PIXEL_DATA | tags::FLOAT_PIXEL_DATA | tags::DOUBLE_FLOAT_PIXEL_DATA) {
+                    let big_endian_words = encoding.big_endian.then(|| unit_bytes(vr));
+                    places.native = Some(NativePlace { tag, offset, length: u64::from(length), big_endian_words });
                 }
                 if bulk == Bulk::LeaveOut && is_bulk(tag) {
                     continue;

@@ -209,10 +209,7 @@ pub struct Image<'a> {
 
 #[derive(Debug)]
 enum Place {
-    Native {
-        range: Range<usize>,
-        big_endian: bool,
-    },
+    Native { range: Range<usize>, big_endian_words: Option<usize> },
     /// Ranges of the fragments of each frame.
     Frames(Vec<Vec<Range<usize>>>),
 }
@@ -227,7 +224,7 @@ impl<'a> Image<'a> {
         let (opened, body, mut warnings) = open_body(bytes, transfer_syntax, limits)?;
         let walker = Walker::new(SliceSource::new(&body, 0, 0), opened.encoding(), limits)?;
         let (data_set, places) = build(walker, Bulk::LeaveOut, &mut warnings)?;
-        let float = places.native.as_ref().is_some_and(|native| native.0 != tags::PIXEL_DATA);
+        let float = places.native.is_some_and(|native| native.tag != tags::PIXEL_DATA);
         if places.native.is_none() && places.fragments.is_none() {
             return Err(DicomError::Absent("pixel data"));
         }
@@ -257,7 +254,9 @@ impl<'a> Image<'a> {
             return Err(DicomError::Absent("frame with this number"));
         }
         match &self.place {
-            Place::Native { range, big_endian } => self.native_frame(&self.body[range.clone()], index, *big_endian),
+            Place::Native { range, big_endian_words } => {
+                self.native_frame(&self.body[range.clone()], index, *big_endian_words)
+            }
             Place::Frames(frames) => {
                 let ranges = frames.get(index as usize).ok_or(DicomError::Absent("frame with this number"))?;
                 let fragments: Vec<&[u8]> = ranges.iter().map(|range| &self.body[range.clone()]).collect();
@@ -270,7 +269,7 @@ impl<'a> Image<'a> {
         }
     }
 
-    fn native_frame(&self, value: &[u8], index: u32, big_endian: bool) -> Result<Samples, DicomError> {
+    fn native_frame(&self, value: &[u8], index: u32, big_endian_words: Option<usize>) -> Result<Samples, DicomError> {
         let description = &self.description;
         let samples = description.samples_per_frame();
         if description.bits_allocated == 1 {
@@ -281,9 +280,16 @@ impl<'a> Image<'a> {
         let frame_bytes = stored * description.sample_bytes();
         let start = frame_bytes * index as usize;
         let short = DicomError::PixelDescription("there are fewer pixels than Rows, Columns and Frames say");
-        let mut bytes = value.get(start..start + frame_bytes).ok_or(short)?.to_vec();
-        if big_endian && 1 < description.sample_bytes() {
-            bytes.chunks_exact_mut(description.sample_bytes()).for_each(<[u8]>::reverse);
+        let end = start + frame_bytes;
+        let mut bytes = value.get(start..end).ok_or(short)?.to_vec();
+        match (big_endian_words, description.sample_bytes()) {
+            (None, _) | (Some(1), 1) => {}
+            // Samples of one byte, two to a big endian word; a frame may begin in the middle of one.
+            (Some(_), 1) => {
+                let swapped = (start..end).map(|at| value.get(at ^ 1).copied().unwrap_or(0));
+                bytes = swapped.collect();
+            }
+            (Some(_), width) => bytes.chunks_exact_mut(width).for_each(<[u8]>::reverse),
         }
         if subsampled {
             bytes = expand_422(&bytes);
@@ -323,8 +329,9 @@ pub(crate) fn interleave(planes: &[u8], sample_bytes: usize) -> Vec<u8> {
 
 fn locate(places: PixelPlaces, description: &PixelDescription, body: &[u8]) -> Result<Place, DicomError> {
     let at = |offset: u64, length: u64| offset as usize..(offset + length) as usize;
-    if let Some((_, offset, length, big_endian)) = places.native {
-        return Ok(Place::Native { range: at(offset, length), big_endian });
+    if let Some(native) = places.native {
+        let range = at(native.offset, native.length);
+        return Ok(Place::Native { range, big_endian_words: native.big_endian_words });
     }
     let fragments = places.fragments.unwrap_or_default();
     let Some(((table_offset, table_length), fragments)) = fragments.split_first().map(|(first, rest)| (*first, rest))

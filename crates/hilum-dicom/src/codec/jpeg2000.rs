@@ -1,7 +1,6 @@
-//! JPEG 2000 part 1 and part 15 (high throughput), by the crate `dicom-toolkit-jpeg2000`, which is safe Rust.
+//! JPEG 2000 part 1 and part 15 (high throughput), by two crates of safe Rust (docs/adr/0003).
 
 use crate::{DicomError, PixelDescription};
-use dicom_toolkit_jpeg2000::{DecodeSettings, Image};
 
 /// What SIZ says (ISO/IEC 15444-1 section A.5.1).
 struct Size {
@@ -10,6 +9,8 @@ struct Size {
     components: u16,
     precision: u32,
     signed: bool,
+    /// A CAP segment follows SIZ, as part 15 demands.
+    high_throughput: bool,
 }
 
 /// Decode one frame to little endian bytes, colour transformations of the codestream undone.
@@ -24,26 +25,48 @@ pub(crate) fn decode(coded: &[u8], description: &PixelDescription) -> Result<Vec
     if 16 < size.precision || u32::from(description.bits_allocated) < size.precision {
         return Err(DicomError::Unsupported(format!("JPEG 2000 with {} bits in its container", size.precision)));
     }
-    let settings = DecodeSettings { resolve_palette_indices: false, strict: false, target_resolution: None };
-    let image = Image::new(coded, &settings).map_err(|_| broken("the codestream is corrupt"))?;
-    let bitmap = image.decode_native().map_err(|_| broken("the codestream is corrupt"))?;
-    let width = description.sample_bytes();
-    // The decoder adds half the range to signed components too.
-    let half = if size.signed { 1 << (size.precision - 1) } else { 0 };
-    let mut out = Vec::with_capacity(description.samples_per_frame() * width);
-    let mut put = |value: u32| {
-        let value = value.wrapping_sub(half);
-        let masked = value & (u32::MAX >> (32 - size.precision));
-        let shift = 32 - size.precision;
-        let extended =
-            if size.signed || description.signed { ((masked << shift) as i32 >> shift) as u32 } else { masked };
-        out.extend_from_slice(&extended.to_le_bytes()[..width]);
-    };
-    match bitmap.bytes_per_sample {
-        1 => bitmap.data.iter().for_each(|&byte| put(u32::from(byte))),
-        _ => bitmap.data.as_chunks::<2>().0.iter().for_each(|&pair| put(u32::from(u16::from_le_bytes(pair)))),
+    let samples = if size.high_throughput { high_throughput(coded) } else { part1(coded) };
+    let samples = samples.ok_or_else(|| broken("the codestream is corrupt"))?;
+    if samples.len() != description.samples_per_frame() {
+        return Err(broken("the codestream holds another number of samples"));
     }
-    Ok(out)
+    let width = description.sample_bytes();
+    // The decoders add half the range to signed components too.
+    let half = if size.signed { 1 << (size.precision - 1) } else { 0 };
+    let shift = 32 - size.precision;
+    let in_container = |value: u32| {
+        let bits = value.wrapping_sub(half) << shift;
+        if size.signed || description.signed { (bits as i32 >> shift) as u32 } else { bits >> shift }
+    };
+    Ok(samples.into_iter().flat_map(|value| in_container(value).to_le_bytes().into_iter().take(width)).collect())
+}
+
+/// Samples of a part 1 codestream, pixel by pixel, by the crate `hayro-jpeg2000`.
+fn part1(coded: &[u8]) -> Option<Vec<u32>> {
+    use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
+    let settings = DecodeSettings { resolve_palette_indices: false, strict: false, target_resolution: None };
+    let image = Image::new(coded, &settings).ok()?;
+    let highest = ((1u32 << image.original_bit_depth()) - 1) as f32;
+    let mut context = DecoderContext::default();
+    let decoded = image.decode(&mut context).ok()?;
+    let planes: Vec<&[f32]> = decoded.components().iter().map(|component| component.samples()).collect();
+    let count = planes.iter().map(|plane| plane.len()).min()?;
+    let mut samples = Vec::with_capacity(count * planes.len());
+    for pixel in 0..count {
+        samples.extend(planes.iter().map(|plane| plane[pixel].round().clamp(0.0, highest) as u32));
+    }
+    Some(samples)
+}
+
+/// Samples of a high-throughput codestream (part 15), by the crate `dicom-toolkit-jpeg2000`.
+fn high_throughput(coded: &[u8]) -> Option<Vec<u32>> {
+    use dicom_toolkit_jpeg2000::{DecodeSettings, Image};
+    let settings = DecodeSettings { resolve_palette_indices: false, strict: false, target_resolution: None };
+    let bitmap = Image::new(coded, &settings).ok()?.decode_native().ok()?;
+    if bitmap.bytes_per_sample == 1 {
+        return Some(bitmap.data.iter().map(|&byte| u32::from(byte)).collect());
+    }
+    Some(bitmap.data.as_chunks::<2>().0.iter().map(|&pair| u32::from(u16::from_le_bytes(pair))).collect())
 }
 
 fn read_size(coded: &[u8]) -> Option<Size> {
@@ -66,5 +89,6 @@ fn read_size(coded: &[u8]) -> Option<Size> {
         components,
         precision: u32::from(depth & 0x7F) + 1,
         signed: depth & 0x80 != 0,
+        high_throughput: siz.get(36 + 3 * usize::from(components)..)?.starts_with(&[0xFF, 0x50]),
     })
 }

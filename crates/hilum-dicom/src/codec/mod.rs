@@ -3,6 +3,7 @@
 
 mod jpeg;
 mod jpeg2000;
+mod jpeg_dct;
 mod jpeg_ls;
 mod rle;
 
@@ -27,6 +28,7 @@ fn decode_bytes(codec: Codec, coded: &[u8], description: &PixelDescription) -> R
         Codec::Rle => rle::decode(coded, description),
         Codec::Encapsulated => Ok(unpack(coded.to_vec(), description)),
         Codec::DeflatedFrames => inflate_frame(coded, description).map(|bytes| unpack(bytes, description)),
+        Codec::Jpeg if jpeg_dct::is_sequential(coded) => jpeg_dct::decode(coded, description),
         Codec::Jpeg => jpeg::decode(coded, description),
         Codec::JpegLs => jpeg_ls::decode(coded, description),
         Codec::Jpeg2000 => jpeg2000::decode(coded, description),

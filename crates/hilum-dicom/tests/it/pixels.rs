@@ -65,3 +65,13 @@ fn lossy_samples_are_close_to_the_reference() {
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
+
+#[test]
+fn zz_dump() {
+    let Some(root) = corpus::root() else { return };
+    for file in ["pydicom/MR_small_jp2klossless.dcm", "pydicom/JPEG2000.dcm", "pydicom/693_J2KI.dcm"] {
+        let bytes = std::fs::read(root.join(file)).unwrap();
+        let image = Image::open(&bytes, None, &Limits::default()).unwrap();
+        println!("{file} {:?}", &image.frame(0).unwrap().to_f32()[..20]);
+    }
+}
