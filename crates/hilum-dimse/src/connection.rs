@@ -162,6 +162,12 @@ impl Connection {
         let _expired = timeout(artim, discard).await;
     }
 
+    /// Ends our direction, so that a peer that waits for our end sees it.
+    pub(crate) async fn finish_sending(&mut self) {
+        // The connection is being given up: whether the peer is still there no longer matters.
+        let _gone = self.stream.shutdown().await;
+    }
+
     /// One read of whatever is there. May be cancelled without losing bytes.
     async fn read(&mut self, budget: &mut ReadBudget) -> Result<(), ReadError> {
         if self.received.capacity() - self.received.len() < self.read_size / 4 {

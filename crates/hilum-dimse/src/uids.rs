@@ -70,9 +70,12 @@ pub const TRANSFER_SYNTAXES: &[&str] = &[
     "1.2.840.10008.1.2.4.108", // HEVC/H.265 Main 10 Profile
 ];
 
-/// Storage SOP classes outside the common prefix: colour palette, hanging protocol, implant templates, RT beams
-/// delivery instruction.
+/// Storage SOP classes outside the common prefix: stored print and hardcopy (retired), hanging protocol, colour palette,
+/// implant templates, RT delivery instructions.
 const OTHER_STORAGE: &[&str] = &[
+    "1.2.840.10008.5.1.1.27",
+    "1.2.840.10008.5.1.1.29",
+    "1.2.840.10008.5.1.1.30",
     "1.2.840.10008.5.1.4.38.1",
     "1.2.840.10008.5.1.4.39.1",
     "1.2.840.10008.5.1.4.43.1",

@@ -246,7 +246,14 @@ impl Association {
         loop {
             let (fragment, tail) = rest.split_at(fragment_max.min(rest.len()));
             rest = tail;
-            head.extend_from_slice(&header(context_id, fragment.len(), false, rest.is_empty()));
+            let odd = fragment.len() % 2;
+            head.extend_from_slice(&header(context_id, fragment.len() + odd, false, rest.is_empty()));
+            if odd == 1 {
+                // Only the last fragment can be: all others are filled.
+                head.extend_from_slice(fragment);
+                head.push(0);
+                return send(connection.write(&head, self.timeouts.send).await);
+            }
             send(connection.write_both(&head, fragment, self.timeouts.send).await)?;
             if rest.is_empty() {
                 return Ok(());
@@ -274,6 +281,9 @@ impl Association {
                 fill(&mut reader, &mut next, fragment_max).await?;
             }
             let is_last = next.is_empty();
+            if fragment.len() % 2 == 1 {
+                fragment.push(0);
+            }
             head.extend_from_slice(&header(context_id, fragment.len(), false, is_last));
             send(connection.write_both(&head, &fragment, self.timeouts.send).await)?;
             if is_last {

@@ -89,6 +89,9 @@ impl Default for Timeouts {
 }
 
 /// A data set to be sent, without preamble and file meta information, in the transfer syntax named.
+///
+/// One of odd length, which only a deflated data set can be, is sent with a NUL at its end (PS3.5 section A.5), because
+/// fragments have an even length (PS3.8 annex F) and DCMTK aborts otherwise.
 pub enum DataSet<'a> {
     /// In memory.
     Bytes(&'a [u8]),

@@ -403,6 +403,7 @@ impl<H: StoreHandler> AssociationTask<H> {
             }
         };
         if self.connection.write(&last_word, timers.close).await.is_ok() {
+            self.connection.finish_sending().await;
             self.connection.await_close(timers.close).await;
         }
     }

@@ -6,14 +6,16 @@ use hilum_dimse::Server;
 
 /// Sends as many C-STORE as there are PDU lengths, over an association with 128 contexts; then C-ECHO.
 const SENDER: &str = r#"
-import sys
+import os, sys, traceback
+sys.excepthook = lambda *e: (traceback.print_exception(*e), sys.stderr.flush(), os._exit(1))
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, CTImageStorage
 from pynetdicom import AE, StoragePresentationContexts
 port, length = int(sys.argv[1]), int(sys.argv[2])
 ae = AE("PYNETDICOM")
 ae.maximum_pdu_size = length
-uids = [c.abstract_syntax for c in StoragePresentationContexts if c.abstract_syntax != CTImageStorage][:126]
+uids = [c.abstract_syntax for c in StoragePresentationContexts if c.abstract_syntax != CTImageStorage]
+uids += ["1.2.3.%d" % n for n in range(126 - len(uids))]
 for uid in [CTImageStorage, "1.2.840.10008.1.1"] + uids:
     ae.add_requested_context(uid)
 association = ae.associate("127.0.0.1", port, ae_title="HILUM", max_pdu=length)
@@ -38,7 +40,8 @@ assert association.is_released
 
 /// Command set in fragments of eight bytes, each in its own PDU; then as items of one PDU.
 const FRAGMENTS: &str = r#"
-import sys
+import os, sys, traceback
+sys.excepthook = lambda *e: (traceback.print_exception(*e), sys.stderr.flush(), os._exit(1))
 from pynetdicom import AE
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.dimse_messages import C_ECHO_RQ
@@ -47,8 +50,7 @@ ae = AE("PYNETDICOM")
 ae.add_requested_context("1.2.840.10008.1.1")
 association = ae.associate("127.0.0.1", int(sys.argv[1]), ae_title="HILUM")
 assert association.is_established
-association.dimse.maximum_pdu_size = 14
-association._acse
+association._reactor_checkpoint.clear()
 context = association.accepted_contexts[0].context_id
 for together in (False, True):
     primitive = C_ECHO()
@@ -59,10 +61,11 @@ for together in (False, True):
     assert len(values) > 5, len(values)
     for group in [values] if together else [[v] for v in values]:
         p = P_DATA()
-        p.presentation_data_value_list = group
+        p.presentation_data_value_list = [list(v) for v in group]
         association.dul.send_pdu(p)
     _, response = association.dimse.get_msg(block=True)
     assert response.Status == 0 and response.MessageIDBeingRespondedTo == 4711, response
+association._reactor_checkpoint.set()
 association.release()
 assert association.is_released
 "#;

@@ -51,12 +51,14 @@ pub(crate) fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// The data set of a DICOM file as DCMTK prints it, without file meta information.
+/// The elements of a DICOM file as DCMTK prints them, without file meta information.
 pub(crate) fn dump(file: &Path) -> String {
     let output = run("dcmdump", &["-q", "+L", "-dc", file.to_str().unwrap()]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let start = text.find("# Dicom-Data-Set").unwrap_or_else(|| panic!("no data set in {text}"));
-    text[start..].to_owned()
+    let (_, data_set) = text.split_once("# Dicom-Data-Set").unwrap_or_else(|| panic!("no data set in {text}"));
+    let elements = data_set.lines().filter(|line| line.starts_with([' ', '(']));
+    // A private element read from an implicit encoding has no VR, and UN once it was sent in an explicit one.
+    elements.map(|line| line.replacen(" ?? ", " UN ", 1)).collect::<Vec<_>>().join("\n")
 }
 
 /// A DICOM file of these bytes: preamble, the transfer syntax as the only file meta element, data set.
