@@ -12,6 +12,7 @@ use hilum_audit::{AuditEntry, AuditEvent, Checkpoint, Tampering, Verified};
 use hilum_registry::{Deployment, DeploymentSpec};
 use hilum_types::{Digest, Disposition, Reason, StudyFacts, Timestamp, Uid};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// How a catalog behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,4 +247,15 @@ pub trait Catalog: Queue {
 
     /// Whether the catalog answers and can be written.
     async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// Open the catalog at `url`: `sqlite:PATH`, or `postgres://USER@HOST/DATABASE`. Migrations that are due are applied
+/// first, under a lock, each in its own transaction.
+///
+/// # Errors
+/// [`StoreError::UnsafeCatalog`] when the server would acknowledge before data is durable (`fsync`,
+/// `full_page_writes` or `synchronous_commit` off), or the schema is newer than this program.
+pub async fn open(url: &str, options: &CatalogOptions) -> Result<Arc<dyn Catalog>, StoreError> {
+    let catalog = crate::sql::SqlCatalog::open(url, options).await?;
+    Ok(Arc::new(catalog))
 }

@@ -15,6 +15,26 @@ pub enum ErrorKind {
     Bug,
 }
 
+/// What the back end of the catalog said: code and message, which name tables and constraints but no values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogFault {
+    /// SQLSTATE, or SQLite's extended result code.
+    pub code: Option<String>,
+    /// Its message.
+    pub text: String,
+}
+
+impl std::fmt::Display for CatalogFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.code {
+            Some(code) => write!(f, "{} (code {code})", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
+impl std::error::Error for CatalogFault {}
+
 /// Why an act on the catalog or the blobs was not done. Texts hold no patient data, accession number or UID.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -45,7 +65,7 @@ pub enum StoreError {
         what: &'static str,
         /// Cause.
         #[source]
-        source: sqlx::Error,
+        source: CatalogFault,
     },
     /// The disk reserve is reached, or the disk of the catalog is full.
     #[error("no room left while trying to {what}; free space below the data directory or lower the reserve")]
@@ -71,12 +91,19 @@ pub enum StoreError {
         what: &'static str,
     },
     /// A catalog row does not hold what this version writes.
-    #[error("catalog row of {table} cannot be read: {what}; the catalog is damaged or newer than this program")]
+    #[error("a catalog row cannot be read (column {column}); the catalog is damaged or newer than this program")]
     DamagedRow {
-        /// Table it is in.
-        table: &'static str,
-        /// What is wrong.
-        what: String,
+        /// Column that is wrong.
+        column: &'static str,
+    },
+    /// The files of the catalog are damaged.
+    #[error("catalog is damaged: found while trying to {what}; restore it from a backup")]
+    DamagedCatalog {
+        /// What was attempted.
+        what: &'static str,
+        /// Cause.
+        #[source]
+        source: CatalogFault,
     },
     /// The settings of the catalog would break the promise "acknowledged means durable", or do not fit.
     #[error("catalog cannot be used: {0}")]
@@ -91,7 +118,7 @@ pub enum StoreError {
         what: &'static str,
         /// Cause.
         #[source]
-        source: sqlx::Error,
+        source: CatalogFault,
     },
     /// The caller gave something that cannot be stored.
     #[error("internal fault: {0}")]
@@ -112,7 +139,9 @@ impl StoreError {
             | StoreError::ShuttingDown
             | StoreError::UnsafeCatalog(_) => ErrorKind::Unavailable,
             StoreError::OutOfSpace { .. } => ErrorKind::OutOfResources,
-            StoreError::DamagedBlob { .. } | StoreError::DamagedRow { .. } => ErrorKind::Corrupt,
+            StoreError::DamagedBlob { .. } | StoreError::DamagedRow { .. } | StoreError::DamagedCatalog { .. } => {
+                ErrorKind::Corrupt
+            }
             StoreError::Statement { .. } | StoreError::Misuse(_) => ErrorKind::Bug,
         }
     }

@@ -12,12 +12,13 @@ mod error;
 mod ids;
 pub mod queue;
 pub mod records;
+mod sql;
 pub mod sweep;
 
 pub use blobs::{BlobOptions, BlobReader, BlobStore, LocalBlobs, SpoolFile, StoredBlob};
-pub use catalog::{Catalog, CatalogOptions};
+pub use catalog::{Catalog, CatalogOptions, open};
 pub use committer::{Committer, CommitterOptions};
-pub use error::{ErrorKind, StoreError};
+pub use error::{CatalogFault, ErrorKind, StoreError};
 pub use ids::{AlarmKey, DeliveryKey, InstanceKey, InvalidKey, JobKey, QuarantineKey, ResultKey, StudyKey};
 pub use queue::{Job, JobFilter, JobKind, JobState, Lease, NewJob, Priority, Queue, QueueDepth};
 pub use sweep::{StorageReport, SweepReport, sweep, verify_storage};
