@@ -33,10 +33,12 @@ impl Default for Script {
     }
 }
 
+type Stored = Vec<(StoreContext, Vec<u8>)>;
+
 #[derive(Clone, Default)]
 pub(crate) struct Recorder {
     script: Script,
-    stored: Arc<Mutex<Vec<(StoreContext, Vec<u8>)>>>,
+    stored: Arc<Mutex<Stored>>,
     begun: Arc<AtomicUsize>,
     unfinished: Arc<AtomicUsize>,
 }
@@ -53,7 +55,7 @@ impl Recorder {
         Recorder { script, ..Recorder::default() }
     }
 
-    pub(crate) fn stored(&self) -> Vec<(StoreContext, Vec<u8>)> {
+    pub(crate) fn stored(&self) -> Stored {
         self.stored.lock().unwrap().clone()
     }
 
