@@ -209,7 +209,10 @@ pub struct Image<'a> {
 
 #[derive(Debug)]
 enum Place {
-    Native { range: Range<usize>, big_endian_words: Option<usize> },
+    Native {
+        range: Range<usize>,
+        big_endian_words: Option<usize>,
+    },
     /// Ranges of the fragments of each frame.
     Frames(Vec<Vec<Range<usize>>>),
 }

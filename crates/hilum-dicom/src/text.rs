@@ -143,9 +143,14 @@ pub fn decode(bytes: &[u8], vr: Vr, set: CharacterSet) -> (Vec<String>, bool) {
     if single {
         return (vec![text.to_owned()], replaced);
     }
-    // Inside multi-byte text a backslash has become the separator below, so that 0x5C within a character is kept.
+    // A delimiting backslash has become a noncharacter, so that 0x5C within a multi-byte character stays.
     let separator = if uses_character_set(vr) { SEPARATOR } else { '\\' };
-    (text.split(separator).map(|value| value.trim_matches([' ', '\0']).to_owned()).collect(), replaced)
+    let trimmed = |value: &str| {
+        let value = value.trim_matches([' ', '\0']);
+        // Empty component groups at the end of a name may be left out (PS3.5 section 6.2.1.1).
+        if vr == Vr::PN { value.trim_end_matches('=').to_owned() } else { value.to_owned() }
+    };
+    (text.split(separator).map(trimmed).collect(), replaced)
 }
 
 /// Text of the default repertoire, whatever bytes there are.

@@ -114,7 +114,8 @@ pub(crate) fn decode(coded: &[u8], description: &PixelDescription) -> Result<Vec
             0xDA => {
                 let bits = precision.ok_or_else(|| broken("a scan before the frame header"))?;
                 let (count, near, interleave) = scan_header(body, components - done)?;
-                let maxval = preset.map_or((1 << bits) - 1, |p: [i32; 5]| if p[0] == 0 { (1 << bits) - 1 } else { p[0] });
+                let maxval =
+                    preset.map_or((1 << bits) - 1, |p: [i32; 5]| if p[0] == 0 { (1 << bits) - 1 } else { p[0] });
                 if maxval < 1 || maxval > 65_535 || maxval / 2 < near || 255 < near {
                     return Err(broken("MAXVAL or NEAR is out of range"));
                 }

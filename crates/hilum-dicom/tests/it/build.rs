@@ -22,6 +22,9 @@ fn a_built_object_reads_back() {
     assert_eq!(scanned.header.text("Rows"), Some("512"));
     assert_eq!(scanned.warnings, []);
     let read = read_data_set(&bytes, None, Bulk::Keep, &Limits::default()).unwrap();
-    assert_eq!(read.data_set.item(tags::CONCEPT_NAME_CODE_SEQUENCE).unwrap().string(tags::CODE_MEANING).as_deref(), Some("Lungenrundherd, 結節"));
+    assert_eq!(
+        read.data_set.item(tags::CONCEPT_NAME_CODE_SEQUENCE).unwrap().string(tags::CODE_MEANING).as_deref(),
+        Some("Lungenrundherd, 結節")
+    );
     assert_eq!(read.data_set.to_part10_bytes().unwrap(), bytes);
 }
