@@ -54,6 +54,16 @@ impl Intake {
         Intake { committer, limits: Arc::new(limits), clock }
     }
 
+    /// Where received objects go.
+    pub fn committer(&self) -> &Committer {
+        &self.committer
+    }
+
+    /// The bounds in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Begin a file as PS3.10 has it.
     ///
     /// # Errors

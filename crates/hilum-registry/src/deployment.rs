@@ -1,3 +1,5 @@
+//! What a site declares: a model version put to use, narrowed and with its destinations.
+
 use crate::intended_use::IntendedUse;
 use crate::lifecycle::DeploymentState;
 use hilum_types::{Digest, Timestamp};

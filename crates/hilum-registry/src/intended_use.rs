@@ -1,3 +1,5 @@
+//! What a model is for, and whether a series of a study is within it.
+
 use hilum_types::{InstanceHeader, Reason, SeriesFacts, StudyFacts, attribute};
 use serde::{Deserialize, Serialize};
 

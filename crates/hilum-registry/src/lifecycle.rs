@@ -1,3 +1,5 @@
+//! The states of a deployment and the transitions between them.
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
