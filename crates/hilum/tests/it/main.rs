@@ -1,0 +1,3 @@
+//! The whole program from outside, and the house rules.
+
+mod tidy;
