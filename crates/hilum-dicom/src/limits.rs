@@ -22,8 +22,12 @@ pub const INFLATED_BYTES_MAX: u64 = 512 << 20;
 pub const INFLATE_RATIO_MAX: u64 = 100;
 /// Inflated bytes below which the ratio is not looked at: a small blank image compresses better than any bomb.
 pub const INFLATE_RATIO_FREE_BYTES: u64 = 1 << 20;
-/// Decoded bytes of one frame.
-pub const FRAME_BYTES_MAX: u64 = 512 << 20;
+/// Decoded bytes of one frame; the largest real ones, of mammography and plate readers, stay below 100 MiB.
+pub const FRAME_BYTES_MAX: u64 = 256 << 20;
+/// Decoded bytes for each compressed byte of a frame.
+pub const FRAME_RATIO_MAX: u64 = 1_000;
+/// Decoded bytes of a frame below which the ratio is not looked at: a blank frame compresses without bound.
+pub const FRAME_RATIO_FREE_BYTES: u64 = 64 << 20;
 /// Decoded bytes of all frames of one object.
 pub const PIXEL_BYTES_MAX: u64 = 8 << 30;
 
@@ -42,6 +46,8 @@ pub struct Limits {
     pub inflate_ratio_max: u64,
     pub inflate_ratio_free_bytes: u64,
     pub frame_bytes_max: u64,
+    pub frame_ratio_max: u64,
+    pub frame_ratio_free_bytes: u64,
     pub pixel_bytes_max: u64,
 }
 
@@ -59,6 +65,8 @@ impl Default for Limits {
             inflate_ratio_max: INFLATE_RATIO_MAX,
             inflate_ratio_free_bytes: INFLATE_RATIO_FREE_BYTES,
             frame_bytes_max: FRAME_BYTES_MAX,
+            frame_ratio_max: FRAME_RATIO_MAX,
+            frame_ratio_free_bytes: FRAME_RATIO_FREE_BYTES,
             pixel_bytes_max: PIXEL_BYTES_MAX,
         }
     }

@@ -10,6 +10,7 @@ use crate::walk::Walker;
 use crate::{DataSet, DicomError, tags};
 use hilum_types::Uid;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// How the pixels of an image are laid out (PS3.3 section C.7.6.3).
@@ -205,6 +206,7 @@ pub struct Image<'a> {
     syntax: TransferSyntax,
     body: Cow<'a, [u8]>,
     place: Place,
+    limits: Limits,
 }
 
 #[derive(Debug)]
@@ -238,7 +240,7 @@ impl<'a> Image<'a> {
             return Err(DicomError::Unsupported("its transfer syntax".to_owned()));
         }
         let transfer_syntax_uid = opened.transfer_syntax_uid;
-        Ok(Image { data_set, description, transfer_syntax_uid, warnings: warnings.into_vec(), syntax, body, place })
+        Ok(Image { data_set, description, transfer_syntax_uid, warnings: warnings.into_vec(), syntax, body, place, limits: *limits })
     }
 
     /// Whether the samples went through a compression that changes them.
@@ -267,7 +269,7 @@ impl<'a> Image<'a> {
                     [one] => Cow::Borrowed(*one),
                     many => Cow::Owned(many.concat()),
                 };
-                codec::decode(self.syntax.codec, &coded, &self.description)
+                codec::decode(self.syntax.codec, &coded, &self.description, &self.limits)
             }
         }
     }
@@ -278,7 +280,8 @@ impl<'a> Image<'a> {
         if description.bits_allocated == 1 {
             return unpack_bits(value, samples, index).map(Samples::U8);
         }
-        let subsampled = description.photometric_interpretation == "YBR_FULL_422";
+        let subsampled =
+            description.photometric_interpretation == "YBR_FULL_422" && description.samples_per_pixel == 3;
         let stored = if subsampled { samples / 3 * 2 } else { samples };
         let frame_bytes = stored * description.sample_bytes();
         let start = frame_bytes * index as usize;
@@ -362,10 +365,10 @@ fn group_fragments(
     let Some(base) = fragments.first().map(|first| first.start - 8) else {
         return Err(DicomError::PixelDescription("there are fewer fragments than frames"));
     };
-    let offsets: Vec<usize> =
+    let offsets: HashSet<usize> =
         table.as_chunks::<4>().0.iter().map(|&chunk| base.saturating_add(u32::from_le_bytes(chunk) as usize)).collect();
     let starts_frame = |range: &Range<usize>| {
-        if offsets.len() == frames {
+        if table.len() / 4 == frames {
             return offsets.contains(&(range.start - 8));
         }
         let head = &body[range.clone()];

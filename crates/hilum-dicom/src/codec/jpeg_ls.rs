@@ -442,7 +442,7 @@ impl<'a> Scan<'a> {
         let predicted = (edge + sign * state.c).clamp(0, parameters.maxval);
         let k = golomb_parameter(state.n, state.a)?;
         let mapped = golomb(&mut self.bits, k, parameters.limit, parameters.qbpp)?;
-        let special = parameters.near == 0 && k == 0 && 2 * state.b <= -state.n;
+        let special = parameters.near == 0 && k == 0 && state.b <= -state.n / 2 - state.n % 2;
         let error = match (special, mapped % 2 == 1) {
             (false, false) => mapped / 2,
             (false, true) => -(mapped + 1) / 2,
@@ -507,8 +507,9 @@ impl<'a> Scan<'a> {
 impl Context {
     /// Section A.6.
     fn update(&mut self, error: i32, parameters: &Parameters) {
-        self.b += error * (2 * parameters.near + 1);
-        self.a += error.abs();
+        // A stream may set RESET so high that the sums would not fit.
+        self.b = self.b.saturating_add(error * (2 * parameters.near + 1));
+        self.a = self.a.saturating_add(error.abs());
         if self.n == parameters.reset {
             self.a >>= 1;
             self.b >>= 1;
@@ -527,7 +528,7 @@ impl Context {
 
 /// The smallest k with N << k >= A (section A.5.1).
 fn golomb_parameter(n: i32, a: i32) -> Result<u32, DicomError> {
-    (0..=24).find(|&k| a <= n << k).ok_or_else(|| broken("the statistics overflow"))
+    (0..=24).find(|&k| i64::from(a) <= i64::from(n) << k).ok_or_else(|| broken("the statistics overflow"))
 }
 
 /// A limited-length Golomb code (section A.5.3).

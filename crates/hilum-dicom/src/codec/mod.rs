@@ -7,16 +7,26 @@ mod jpeg_dct;
 mod jpeg_ls;
 mod rle;
 
+use crate::limits::{Limits, check};
 use crate::syntax::Codec;
 use crate::{DicomError, PixelDescription, Samples};
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Decode one frame. A panic of a decoder becomes an error: broken frames must not end a worker.
-pub(crate) fn decode(codec: Codec, coded: &[u8], description: &PixelDescription) -> Result<Samples, DicomError> {
+pub(crate) fn decode(
+    codec: Codec,
+    coded: &[u8],
+    description: &PixelDescription,
+    limits: &Limits,
+) -> Result<Samples, DicomError> {
+    let expected = description.samples_per_frame() * description.sample_bytes();
+    if limits.frame_ratio_free_bytes < expected as u64 {
+        let ratio = (expected as u64).div_ceil((coded.len() as u64).max(1));
+        check("decoded bytes for each compressed byte of a frame", ratio, limits.frame_ratio_max)?;
+    }
     let decoded = catch_unwind(AssertUnwindSafe(|| decode_bytes(codec, coded, description)))
         .unwrap_or_else(|_| Err(DicomError::Codec("the decoder gave up on the data".to_owned())))?;
-    let expected = description.samples_per_frame() * description.sample_bytes();
     if decoded.len() != expected {
         return Err(DicomError::Codec("the decoded frame has another size than Rows and Columns say".to_owned()));
     }

@@ -309,6 +309,65 @@ fn pixel_sizes_are_checked_before_anything_is_allocated() {
     assert_eq!(kind(two.frame(2)), Some(ErrorKind::Absent));
 }
 
+/// A compressed object of `size` x `size` pixels with one frame of these bytes.
+fn compressed(size: u16, coded: &[u8]) -> Vec<u8> {
+    let mut rest = element(Tag(0x0028, 0x0002), Vr::US, &1u16.to_le_bytes());
+    rest.extend(element(Tag(0x0028, 0x0010), Vr::US, &size.to_le_bytes()));
+    rest.extend(element(Tag(0x0028, 0x0011), Vr::US, &size.to_le_bytes()));
+    rest.extend(element(Tag(0x0028, 0x0100), Vr::US, &8u16.to_le_bytes()));
+    rest.extend_from_slice(b"\xE0\x7F\x10\x00OB\0\0\xFF\xFF\xFF\xFF\xFE\xFF\x00\xE0\0\0\0\0\xFE\xFF\x00\xE0");
+    rest.extend_from_slice(&(coded.len() as u32).to_le_bytes());
+    rest.extend_from_slice(coded);
+    rest.extend_from_slice(b"\xFE\xFF\xDD\xE0\0\0\0\0");
+    object(&rest)
+}
+
+#[test]
+fn frames_that_would_grow_too_much_are_refused() {
+    let limits = Limits { frame_ratio_free_bytes: 0, frame_ratio_max: 64, ..Limits::default() };
+    let rle = |length: usize| {
+        let mut coded = vec![1, 0, 0, 0, 64];
+        // Each pair repeats a byte 128 times.
+        coded.resize(64, 0);
+        coded.extend(b"\x81\x07".repeat((length - 64) / 2));
+        coded
+    };
+    let frame = |size: u16, length: usize, limits: &Limits| {
+        let bytes = compressed(size, &rle(length));
+        Image::open(&bytes, Some(&uid("1.2.840.10008.1.2.5")), limits).and_then(|image| image.frame(0))
+    };
+    // 96 x 96 pixels from 144 bytes: exactly 64 to 1, and the runs fill half of them.
+    assert_eq!(kind(frame(96, 144, &limits)), Some(ErrorKind::Malformed));
+    assert_eq!(kind(frame(96, 142, &limits)), Some(ErrorKind::Limit));
+    assert_eq!(kind(frame(64, 128, &limits)), None);
+    assert_eq!(kind(frame(16_000, 1_000, &Limits::default())), Some(ErrorKind::Limit));
+}
+
+/// A codestream of a few bytes must not make its decoder build millions of precincts, layers or tiles.
+#[test]
+fn small_codestreams_with_huge_structure_are_refused() {
+    let codestream = |tile: u32, layers: u16, precinct: u8| {
+        let mut bytes = b"\xFF\x4F\xFF\x51\x00\x29\0\0".to_vec();
+        for word in [8000u32, 8000, 0, 0, tile, tile, 0, 0] {
+            bytes.extend_from_slice(&word.to_be_bytes());
+        }
+        bytes.extend_from_slice(b"\x00\x01\x07\x01\x01\xFF\x52\x00\x12\x01\x00");
+        bytes.extend_from_slice(&layers.to_be_bytes());
+        bytes.extend_from_slice(&[0, 5, 4, 4, 0, 1]);
+        bytes.extend_from_slice(&[precinct; 6]);
+        bytes.extend_from_slice(b"\xFF\x5C\x00\x13\x40\x40\x48\x48\x50\x48\x48\x50\x48\x48\x50\x48\x48\x50\x48\x48\x50");
+        bytes.extend_from_slice(b"\xFF\x90\x00\x0A\0\0\0\0\0\x0E\x00\x01\xFF\x93\xFF\xD9");
+        bytes
+    };
+    for (tile, layers, precinct) in [(8000, 1, 0x00), (8000, 65_535, 0x66), (20, 1, 0xFF), (8000, 1, 0x11)] {
+        let bytes = compressed(8000, &codestream(tile, layers, precinct));
+        let image = Image::open(&bytes, Some(&uid("1.2.840.10008.1.2.4.90")), &Limits::default()).unwrap();
+        let start = std::time::Instant::now();
+        assert_eq!(kind(image.frame(0)), Some(ErrorKind::Malformed), "{tile} {layers} {precinct}");
+        assert!(start.elapsed().as_millis() < 1_000);
+    }
+}
+
 /// Small files of every kind: native, implicit, big endian, deflated, compressed, structured reports.
 fn samples() -> Vec<Vec<u8>> {
     let mut files: Vec<(u64, Vec<u8>)> =
