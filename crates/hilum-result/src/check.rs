@@ -55,7 +55,8 @@ fn algorithm(request: &EncodeRequest<'_>) -> Result<(), ResultError> {
     ] {
         text(what, value, 64)?;
     }
-    let length: usize = algorithm.parameters.iter().map(|(name, value)| name.chars().count() + value.chars().count() + 3).sum();
+    let length: usize =
+        algorithm.parameters.iter().map(|(name, value)| name.chars().count() + value.chars().count() + 3).sum();
     algorithm.parameters.iter().try_for_each(|(name, value)| {
         text("parameter name", name, 256)?;
         text("parameter value", value, 1024)

@@ -24,7 +24,7 @@ macro_rules! codes {
 codes! {
     // TID 1500 and the templates it includes
     IMAGING_MEASUREMENT_REPORT = "126000" "DCM" "Imaging Measurement Report";
-    LANGUAGE = "121049" "DCM" "Language of Content DataSet and Descendants";
+    LANGUAGE = "121049" "DCM" "Language of Content Item and Descendants";
     OBSERVER_TYPE = "121005" "DCM" "Observer Type";
     DEVICE = "121007" "DCM" "Device";
     DEVICE_OBSERVER_UID = "121012" "DCM" "Device Observer UID";

@@ -5,6 +5,7 @@ use crate::code;
 use crate::request::{ContentQualification, EncodeRequest, ResultError, ResultKind};
 use hilum_dicom::{Bulk, DataSet, Limits, Tag, Vr, keyword_of, read_data_set, vr_of};
 use hilum_types::{AlgorithmIdentity, InstanceHeader, Uid};
+use std::collections::BTreeSet;
 
 /// Attributes of the patient and the study that a result copies, and whether they are type 2 (written empty when the
 /// source does not have them).
@@ -153,8 +154,9 @@ pub(crate) fn copied(header: &InstanceHeader, tag: Tag) -> Option<String> {
     let vr = vr_of(tag);
     let value = |text: &String| match vr {
         Vr::DA => Some(text.replace('.', "")).filter(|t| t.len() == 8 && t.bytes().all(|b| b.is_ascii_digit())),
-        Vr::TM => Some(text.replace(':', ""))
-            .filter(|t| t.len() <= 14 && t.bytes().all(|b| b.is_ascii_digit() || b == b'.')),
+        Vr::TM => {
+            Some(text.replace(':', "")).filter(|t| t.len() <= 14 && t.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+        }
         Vr::CS => Some(text.to_uppercase()).filter(|t| {
             t.len() <= 16 && t.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ' || b == b'_')
         }),
@@ -185,16 +187,20 @@ pub(crate) fn check_identity(header: &InstanceHeader) -> Result<(), ResultError>
 
 /// Carry over that the source was compressed with loss (PS3.3 section C.7.6.1.1.5), read from the first of the
 /// images whose bytes are at hand.
-pub(crate) fn source_compression<'u>(
+pub(crate) fn source_compression(
     item: &mut DataSet,
     request: &EncodeRequest<'_>,
-    mut images: impl Iterator<Item = &'u Uid>,
+    images: &BTreeSet<&Uid>,
 ) -> Result<(), ResultError> {
-    let found = images.find_map(|uid| {
-        let source = request.source.iter().find(|source| source.header.sop_instance_uid == *uid)?;
-        Some((source.header, source.part10?))
-    });
-    let Some((header, bytes)) = found else { return Ok(()) };
+    let mut sources = request.source.iter().filter(|source| images.contains(&source.header.sop_instance_uid));
+    let mut syntaxes = sources.clone().map(|source| source.header.transfer_syntax_uid.as_str());
+    let found = sources.find_map(|source| Some((source.header, source.part10?)));
+    let Some((header, bytes)) = found else {
+        // Without its bytes all that is known of a source is its transfer syntax.
+        let lost = syntaxes.any(|syntax| lossy_method(syntax).is_some_and(|(_, always)| always));
+        item.put(a::LOSSY_IMAGE_COMPRESSION, if lost { "01" } else { "00" });
+        return Ok(());
+    };
     let read = read_data_set(bytes, None, Bulk::LeaveOut, &Limits::default()).map_err(ResultError::Pixels)?;
     let source = &read.data_set;
     let stated = source.string(a::LOSSY_IMAGE_COMPRESSION);
@@ -205,10 +211,10 @@ pub(crate) fn source_compression<'u>(
         Some("00") => matches!(by_syntax, Some((_, true))),
         _ => by_syntax.is_some(),
     };
+    item.put(a::LOSSY_IMAGE_COMPRESSION, if lossy { "01" } else { "00" });
     if !lossy {
         return Ok(());
     }
-    item.put(a::LOSSY_IMAGE_COMPRESSION, "01");
     let ratio = source.numbers(a::LOSSY_IMAGE_COMPRESSION_RATIO).filter(|ratios| !ratios.is_empty());
     item.put_numbers(a::LOSSY_IMAGE_COMPRESSION_RATIO, &ratio.unwrap_or_else(|| vec![observed_ratio(source, bytes)]));
     let method = source.strings(a::LOSSY_IMAGE_COMPRESSION_METHOD).filter(|methods| !methods.is_empty());

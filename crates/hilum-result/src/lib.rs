@@ -39,7 +39,7 @@ pub fn encode(request: &EncodeRequest<'_>) -> Result<Vec<EncodedResult>, ResultE
     for data_set in data_sets {
         results.push(write(ResultKind::Segmentation, data_set)?);
     }
-    if let Some(key_image) = key_image::build(request)? {
+    if let Some(key_image) = key_image::build(request, &objects)? {
         results.push(write(ResultKind::KeyImage, key_image)?);
     }
     let source: Vec<&InstanceHeader> = request.source.iter().map(|image| image.header).collect();

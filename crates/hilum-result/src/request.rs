@@ -121,7 +121,9 @@ pub enum ResultError {
     #[error("source images are of more than one study; encode one study at a time")]
     MixedStudies,
     /// Neither a finding nor a segment: that would read like "nothing found" without anybody having looked.
-    #[error("the model output holds no finding and no segment; a finding looked for and not seen must be listed as absent")]
+    #[error(
+        "the model output holds no finding and no segment; a finding looked for and not seen must be listed as absent"
+    )]
     EmptyOutput,
     /// The output points at an image that is not among the sources.
     #[error("{0} refers to an image that is not among the source images")]

@@ -12,6 +12,7 @@ use crate::code;
 use crate::common;
 use crate::report::ordered;
 use crate::request::{EncodeRequest, ResultError, ResultKind};
+use crate::segmentation::SegmentObject;
 use canvas::Canvas;
 pub use choose::key_image_reference;
 use hilum_dicom::{DataSet, Vr};
@@ -19,6 +20,7 @@ use hilum_types::ImageReference;
 use overlay::Place;
 use panel::Panel;
 use render::Picture;
+use std::collections::BTreeSet;
 
 /// Longest side of a key image.
 pub(crate) const SIDE_MAX: usize = 1024;
@@ -30,16 +32,17 @@ const WIDTH_MIN: usize = 600;
 ///
 /// # Errors
 /// The image is not among the sources, came without its bytes, or cannot be decoded.
-pub(crate) fn build(request: &EncodeRequest<'_>) -> Result<Option<DataSet>, ResultError> {
-    let Some(reference) = key_image_reference(request.output) else { return Ok(None) };
+pub(crate) fn build(request: &EncodeRequest<'_>, objects: &[SegmentObject]) -> Result<Option<DataSet>, ResultError> {
+    let Some(reference) = choose::choose(request.output, objects) else { return Ok(None) };
     let source =
         request.source_of(&reference).ok_or_else(|| ResultError::ImageNotInSource("the key image".to_owned()))?;
     let part10 = source.part10.ok_or(ResultError::PixelsMissing)?;
     let index = reference.frame.unwrap_or(1).saturating_sub(1);
     let picture = render::picture(part10, index).map_err(ResultError::Pixels)?;
-    let canvas = compose(request, &picture, &reference);
+    let canvas = compose(request, objects, &picture, &reference);
     let mut item = common::composite(request, ResultKind::KeyImage, 0);
-    common::source_compression(&mut item, request, std::iter::once(&reference.sop_instance_uid))?;
+    common::source_compression(&mut item, request, &BTreeSet::from([&reference.sop_instance_uid]))?;
+    item.put_empty(a::LATERALITY);
     common::copy(&mut item, source.header, a::PATIENT_ORIENTATION, true);
     describe(&mut item, request, &reference);
     // No Pixel Spacing: the picture was resampled and nobody shall measure on it.
@@ -82,9 +85,15 @@ fn describe(item: &mut DataSet, request: &EncodeRequest<'_>, reference: &ImageRe
 }
 
 /// Picture on top, panel below: text covers no anatomy.
-fn compose(request: &EncodeRequest<'_>, picture: &Picture, reference: &ImageReference) -> Canvas {
+fn compose(
+    request: &EncodeRequest<'_>,
+    objects: &[SegmentObject],
+    picture: &Picture,
+    reference: &ImageReference,
+) -> Canvas {
     let ordered = ordered(&request.output.findings);
     let drawn = overlay::drawn_findings(&ordered, reference);
+    let entries = panel::entries(request, objects, &ordered, &drawn);
     let full = (picture.width as f64, picture.height as f64 * picture.pixel_aspect);
     let longest = full.0.max(full.1);
     let wanted = longest.clamp(SIDE_MIN as f64, SIDE_MAX as f64) / longest;
@@ -93,12 +102,12 @@ fn compose(request: &EncodeRequest<'_>, picture: &Picture, reference: &ImageRefe
         (side(full.0), side(full.1))
     };
     // The panel's height depends on the width and the picture's scale on the panel's height; a second round settles it.
-    let mut panel = Panel::new(request, &ordered, &drawn, size(wanted).0.max(WIDTH_MIN));
+    let mut panel = Panel::new(request, &entries, size(wanted).0.max(WIDTH_MIN));
     let mut scale = wanted;
     for _ in 0..2 {
         let room = SIDE_MAX.saturating_sub(panel.height()).max(1) as f64;
         scale = wanted.min(room / full.1);
-        panel = Panel::new(request, &ordered, &drawn, size(scale).0.max(WIDTH_MIN));
+        panel = Panel::new(request, &entries, size(scale).0.max(WIDTH_MIN));
     }
     scale = scale.min(SIDE_MAX.saturating_sub(panel.height()).max(1) as f64 / full.1);
     let (width, height) = size(scale);

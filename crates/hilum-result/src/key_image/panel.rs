@@ -5,6 +5,7 @@ use super::overlay::{AMBER, segment_colour};
 use super::text::{Font, wrap};
 use crate::report::{finding_line, segment_line};
 use crate::request::{ContentQualification, EncodeRequest};
+use crate::segmentation::{SegmentObject, is_drawn};
 use hilum_types::{Finding, Presence};
 
 /// Background of picture and panel: dark, so that it does not dazzle in a reading room.
@@ -35,8 +36,8 @@ pub(super) struct Panel {
 }
 
 impl Panel {
-    /// Break the text for `width` pixels. `ordered` are the findings as listed, `drawn` those with a box in the picture.
-    pub(super) fn new(request: &EncodeRequest<'_>, ordered: &[&Finding], drawn: &[&Finding], width: usize) -> Panel {
+    /// Break the text for `width` pixels.
+    pub(super) fn new(request: &EncodeRequest<'_>, entries: &[Entry], width: usize) -> Panel {
         let mut panel = Panel { lines: Vec::new(), width };
         let algorithm = request.algorithm;
         panel.add(&format!("{} {}", algorithm.name, algorithm.version), BRIGHT, true, None);
@@ -47,10 +48,9 @@ impl Panel {
         if request.incomplete_input {
             panel.add("Partial: images of the study were still missing.", AMBER, false, None);
         }
-        let entries = entries(request, ordered, drawn);
         let n_left_out = entries.len().saturating_sub(N_LINES_MAX);
-        for (text, colour, mark) in entries.into_iter().take(N_LINES_MAX) {
-            panel.add(&text, colour, false, mark);
+        for (text, colour, mark) in entries.iter().take(N_LINES_MAX) {
+            panel.add(text, *colour, false, *mark);
         }
         if 0 < n_left_out {
             panel.add(&format!("{n_left_out} more in the structured report."), PLAIN, false, None);
@@ -95,15 +95,22 @@ impl Panel {
     }
 }
 
-type Entry = (String, Colour, Option<(Colour, bool)>);
+/// Text, its colour, and the square in front of it.
+pub(super) type Entry = (String, Colour, Option<(Colour, bool)>);
 
-fn entries(request: &EncodeRequest<'_>, ordered: &[&Finding], drawn: &[&Finding]) -> Vec<Entry> {
+/// What the model said, an entry each: findings as `ordered`, those `boxed` in the picture with their number.
+pub(super) fn entries(
+    request: &EncodeRequest<'_>,
+    objects: &[SegmentObject],
+    ordered: &[&Finding],
+    boxed: &[&Finding],
+) -> Vec<Entry> {
     let mut entries = Vec::new();
     if !ordered.is_empty() && ordered.iter().all(|finding| finding.presence == Presence::Absent) {
         entries.push(("Analysed: no finding at the operating point.".to_owned(), BRIGHT, None));
     }
     for finding in ordered {
-        let number = drawn.iter().position(|other| std::ptr::eq(*other, *finding)).filter(|_| 1 < drawn.len());
+        let number = boxed.iter().position(|other| std::ptr::eq(*other, *finding)).filter(|_| 1 < boxed.len());
         let number = number.map(|index| format!("{}. ", index + 1)).unwrap_or_default();
         let (colour, mark) = match finding.presence {
             Presence::Present => (BRIGHT, (AMBER, true)),
@@ -112,8 +119,9 @@ fn entries(request: &EncodeRequest<'_>, ordered: &[&Finding], drawn: &[&Finding]
         };
         entries.push((format!("{number}{}", finding_line(finding)), colour, Some(mark)));
     }
-    for segment in &request.output.segments {
-        entries.push((segment_line(segment), PLAIN, Some((segment_colour(segment), true))));
+    for (index, segment) in request.output.segments.iter().enumerate() {
+        let drawn = is_drawn(objects, index);
+        entries.push((segment_line(segment, drawn), PLAIN, Some((segment_colour(segment), drawn))));
     }
     entries
 }

@@ -30,7 +30,8 @@ impl Font {
     /// Draw one line, its top left corner at `x`, `y`; a character the font lacks becomes `?`.
     pub(super) fn draw(self, canvas: &mut Canvas, x: usize, y: usize, text: &str, colour: Colour) {
         for (column, character) in text.chars().enumerate() {
-            let glyph = get_raster(character, self.weight, self.size).or_else(|| get_raster('?', self.weight, self.size));
+            let glyph =
+                get_raster(character, self.weight, self.size).or_else(|| get_raster('?', self.weight, self.size));
             let left = (x + column * self.advance()) as i64;
             for (row, pixels) in glyph.iter().flat_map(|glyph| glyph.rows()).enumerate() {
                 for (offset, opacity) in pixels.iter().enumerate() {

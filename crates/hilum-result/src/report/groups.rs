@@ -58,8 +58,7 @@ fn segment_groups(
     });
     let mut groups = Vec::new();
     for (object, written) in written {
-        let mut children =
-            head(request, "segment", index, &segment.label, &segment.category, &segment.property_type);
+        let mut children = head(request, "segment", index, &segment.label, &segment.category, &segment.property_type);
         // The numbers are about the whole segment, so they stand in the first group only.
         if groups.is_empty() {
             children.extend(segment.measurements.iter().map(measurement));
@@ -110,11 +109,7 @@ fn source_series(frames: &[(u32, hilum_types::ImageReference)]) -> Vec<ContentIt
         }
     }
     let item = |uid: &Uid| {
-        ContentItem::new(
-            Relationship::Contains,
-            code::SOURCE_SERIES_FOR_SEGMENTATION,
-            Value::UidRef(uid.clone()),
-        )
+        ContentItem::new(Relationship::Contains, code::SOURCE_SERIES_FOR_SEGMENTATION, Value::UidRef(uid.clone()))
     };
     series.into_iter().map(item).collect()
 }
@@ -128,15 +123,10 @@ fn head(
     category: &CodedConcept,
     finding: &CodedConcept,
 ) -> Vec<ContentItem> {
-    let text = |relationship, name: Code, value: &str| {
-        ContentItem::new(relationship, name, Value::Text(value.to_owned()))
-    };
+    let text =
+        |relationship, name: Code, value: &str| ContentItem::new(relationship, name, Value::Text(value.to_owned()));
     let mut children = vec![
-        text(
-            Relationship::HasObsContext,
-            code::TRACKING_IDENTIFIER,
-            &tracking_identifier(request, kind, index, label),
-        ),
+        text(Relationship::HasObsContext, code::TRACKING_IDENTIFIER, &tracking_identifier(request, kind, index, label)),
         ContentItem::new(
             Relationship::HasObsContext,
             code::TRACKING_UNIQUE_IDENTIFIER,
@@ -153,9 +143,8 @@ fn head(
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .chain([format!("package={}", request.algorithm.package_digest)]);
-    children.extend(
-        parameters.map(|parameter| text(Relationship::HasConceptMod, code::ALGORITHM_PARAMETERS, &parameter)),
-    );
+    children
+        .extend(parameters.map(|parameter| text(Relationship::HasConceptMod, code::ALGORITHM_PARAMETERS, &parameter)));
     children
 }
 
@@ -178,8 +167,7 @@ pub(crate) fn tracking_uid(request: &EncodeRequest<'_>, kind: &str, index: usize
 }
 
 fn container(template: &'static str, children: Vec<ContentItem>) -> ContentItem {
-    ContentItem::new(Relationship::Contains, code::MEASUREMENT_GROUP, Value::Container(Some(template)))
-        .with(children)
+    ContentItem::new(Relationship::Contains, code::MEASUREMENT_GROUP, Value::Container(Some(template))).with(children)
 }
 
 fn num(name: Code, value: f64) -> ContentItem {

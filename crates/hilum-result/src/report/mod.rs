@@ -7,10 +7,10 @@ mod summary;
 use crate::attribute as a;
 use crate::code::{self, Code};
 use crate::common;
-use hilum_dicom::DataSet;
 use crate::request::{EncodeRequest, ResultKind};
 use crate::segmentation::SegmentObject;
 use content::{ContentItem, Relationship, Value};
+use hilum_dicom::DataSet;
 use hilum_types::{ImageReference, Uid, attribute};
 use std::collections::BTreeSet;
 
@@ -74,8 +74,10 @@ fn evidence(request: &EncodeRequest<'_>, segments: &[SegmentObject]) -> DataSet 
 /// Images of the report, each once: the inputs, then whatever findings and segments name besides.
 fn images(request: &EncodeRequest<'_>) -> Vec<ImageReference> {
     let output = request.output;
-    let of_findings =
-        output.findings.iter().flat_map(|finding| finding.images.iter().chain(finding.location.iter().map(|l| &l.image)));
+    let of_findings = output
+        .findings
+        .iter()
+        .flat_map(|finding| finding.images.iter().chain(finding.location.iter().map(|l| &l.image)));
     let of_segments = output.segments.iter().flat_map(|segment| segment.masks.iter().map(|mask| &mask.image));
     let mut seen: BTreeSet<&Uid> = BTreeSet::new();
     output
@@ -90,11 +92,8 @@ fn images(request: &EncodeRequest<'_>) -> Vec<ImageReference> {
 
 /// TID 1500: language, observer, procedure, image library, measurement groups, summary.
 fn root(request: &EncodeRequest<'_>, segments: &[SegmentObject]) -> ContentItem {
-    let mut children = vec![ContentItem::new(
-        Relationship::HasConceptMod,
-        code::LANGUAGE,
-        Value::Code(request.language.clone()),
-    )];
+    let mut children =
+        vec![ContentItem::new(Relationship::HasConceptMod, code::LANGUAGE, Value::Code(request.language.clone()))];
     children.extend(observer(request));
     children.push(ContentItem::new(
         Relationship::HasConceptMod,
@@ -109,7 +108,7 @@ fn root(request: &EncodeRequest<'_>, segments: &[SegmentObject]) -> ContentItem 
     children.push(ContentItem::new(
         Relationship::Contains,
         code::SUMMARY,
-        Value::Text(summary::summary(request)),
+        Value::Text(summary::summary(request, segments)),
     ));
     ContentItem {
         relationship: None,
@@ -122,15 +121,10 @@ fn root(request: &EncodeRequest<'_>, segments: &[SegmentObject]) -> ContentItem 
 /// TID 1001 and TID 1004: the model is a device; its UID names the deployment (AV-16).
 fn observer(request: &EncodeRequest<'_>) -> Vec<ContentItem> {
     let algorithm = request.algorithm;
-    let text = |name: Code, value: &str| {
-        ContentItem::new(Relationship::HasObsContext, name, Value::Text(value.to_owned()))
-    };
+    let text =
+        |name: Code, value: &str| ContentItem::new(Relationship::HasObsContext, name, Value::Text(value.to_owned()));
     vec![
-        ContentItem::new(
-            Relationship::HasObsContext,
-            code::OBSERVER_TYPE,
-            Value::Code(code::DEVICE.concept()),
-        ),
+        ContentItem::new(Relationship::HasObsContext, code::OBSERVER_TYPE, Value::Code(code::DEVICE.concept())),
         ContentItem::new(
             Relationship::HasObsContext,
             code::DEVICE_OBSERVER_UID,
@@ -159,9 +153,8 @@ fn image_library(request: &EncodeRequest<'_>) -> ContentItem {
                 code::MODALITY,
                 Value::Code(code::modality_code(modality.unwrap_or_default()).concept()),
             );
-            let group =
-                ContentItem::new(Relationship::Contains, code::IMAGE_LIBRARY_GROUP, Value::Container(None))
-                    .with(vec![modality]);
+            let group = ContentItem::new(Relationship::Contains, code::IMAGE_LIBRARY_GROUP, Value::Container(None))
+                .with(vec![modality]);
             groups.push((image.series_instance_uid.clone(), group));
             groups.len() - 1
         });

@@ -1,10 +1,11 @@
 //! The words for people who see only flat text: the same lines in the report's summary and on the key image.
 
 use crate::request::{ContentQualification, EncodeRequest};
+use crate::segmentation::{SegmentObject, is_drawn};
 use hilum_types::{Finding, Measurement, Presence, Segment};
 
 /// Text of the Summary item: who speaks, what was looked for, what was seen, and that nobody has verified it.
-pub(super) fn summary(request: &EncodeRequest<'_>) -> String {
+pub(super) fn summary(request: &EncodeRequest<'_>, objects: &[SegmentObject]) -> String {
     let algorithm = request.algorithm;
     let mut lines = vec![format!(
         "{} {}: AI result, unverified. Assists reading; not a diagnosis.",
@@ -16,12 +17,12 @@ pub(super) fn summary(request: &EncodeRequest<'_>) -> String {
     if request.incomplete_input {
         lines.push("PARTIAL: images of the study were still missing.".to_owned());
     }
-    lines.extend(lines_of_findings(request));
+    lines.extend(lines_of_findings(request, objects));
     lines.join("\r\n")
 }
 
 /// One line per finding, present ones first; says so in words when none of them was seen.
-fn lines_of_findings(request: &EncodeRequest<'_>) -> Vec<String> {
+fn lines_of_findings(request: &EncodeRequest<'_>, objects: &[SegmentObject]) -> Vec<String> {
     let findings = &request.output.findings;
     let mut lines = Vec::new();
     let all_absent = findings.iter().all(|finding| finding.presence == Presence::Absent);
@@ -29,14 +30,14 @@ fn lines_of_findings(request: &EncodeRequest<'_>) -> Vec<String> {
         lines.push("Analysed, nothing found at the operating points below.".to_owned());
     }
     lines.extend(ordered(findings).into_iter().map(finding_line));
-    lines.extend(request.output.segments.iter().map(segment_line));
+    let segments = request.output.segments.iter().enumerate();
+    lines.extend(segments.map(|(index, segment)| segment_line(segment, is_drawn(objects, index))));
     lines
 }
 
 /// `Lung: segmented, Area 231 cm2`.
-pub(crate) fn segment_line(segment: &Segment) -> String {
-    let found = segment.masks.iter().any(|mask| mask.pixels.iter().any(|pixel| *pixel != 0));
-    let found = if found { "segmented" } else { "nothing segmented" };
+pub(crate) fn segment_line(segment: &Segment, drawn: bool) -> String {
+    let found = if drawn { "segmented" } else { "nothing segmented" };
     let measured: String = segment.measurements.iter().map(measurement).collect();
     format!("{}: {found}{measured}", segment.property_type.meaning)
 }
@@ -88,8 +89,7 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        let text: Vec<String> =
-            [0.0, 0.5, 0.123456, 12.0, 1234.5, 0.000123, -3.25].into_iter().map(number).collect();
+        let text: Vec<String> = [0.0, 0.5, 0.123456, 12.0, 1234.5, 0.000123, -3.25].into_iter().map(number).collect();
         assert_eq!(text, ["0", "0.5", "0.123", "12", "1234", "0.000123", "-3.25"]);
     }
 }

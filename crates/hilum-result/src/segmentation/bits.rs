@@ -47,15 +47,22 @@ fn pack(eight: [u8; 8]) -> u8 {
     let word = u64::from_le_bytes(eight);
     // One in each byte that is not 0, without a carry into its neighbour.
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let set = (((word & LOW) + LOW) | word) >> 7 & 0x0101_0101_0101_0101;
+    let set = ((word & LOW).wrapping_add(LOW) | word) >> 7 & 0x0101_0101_0101_0101;
     // The factor moves bit 8 i to bit 56 + i; the partial products never meet.
     (set.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
 }
 
 /// Whether no pixel is set.
-pub(super) fn is_empty(pixels: &[u8]) -> bool {
+pub(crate) fn is_empty(pixels: &[u8]) -> bool {
     // OR over a block first: the compiler turns that into wide instructions, and a mask seldom ends early.
     !pixels.chunks(4096).any(|block| block.iter().fold(0, |any, pixel| any | pixel) != 0)
+}
+
+/// Number of set pixels.
+pub(crate) fn count(pixels: &[u8]) -> u64 {
+    // A byte counts to 255, so blocks of that size need no wider sum inside.
+    let block = |block: &[u8]| u64::from(block.iter().fold(0u8, |n, pixel| n.wrapping_add(u8::from(*pixel != 0))));
+    pixels.chunks(255).map(block).sum()
 }
 
 #[cfg(test)]
@@ -84,9 +91,11 @@ mod tests {
         #[test]
         fn empty_means_no_pixel_set(at in 0usize..9000, n in 1usize..9000) {
             let mut pixels = vec![0u8; n];
-            prop_assert!(is_empty(&pixels));
+            prop_assert!(is_empty(&pixels) && count(&pixels) == 0);
             pixels[at % n] = 1;
-            prop_assert!(!is_empty(&pixels));
+            prop_assert!(!is_empty(&pixels) && count(&pixels) == 1);
+            pixels.fill(200);
+            prop_assert_eq!(count(&pixels), n as u64);
         }
     }
 }

@@ -13,7 +13,8 @@ pub(super) fn cielab(rgb: [u8; 3]) -> [u16; 3] {
     let f = |t: f64| if t > 216.0 / 24389.0 { t.cbrt() } else { (24389.0 / 27.0 * t + 16.0) / 116.0 };
     let lightness = 116.0 * f(y) - 16.0;
     let (a, b) = (500.0 * (f(x) - f(y)), 200.0 * (f(y) - f(z)));
-    let scale = |value: f64, least: f64, range: f64| ((value - least) / range * 65535.0).round().clamp(0.0, 65535.0) as u16;
+    let scale =
+        |value: f64, least: f64, range: f64| ((value - least) / range * 65535.0).round().clamp(0.0, 65535.0) as u16;
     [scale(lightness, 0.0, 100.0), scale(a, -128.0, 255.0), scale(b, -128.0, 255.0)]
 }
 

@@ -7,13 +7,19 @@ mod plan;
 use crate::attribute as a;
 use crate::code;
 use crate::common;
-use hilum_dicom::{DataSet, Vr};
 use crate::report::{tracking_identifier, tracking_uid};
 use crate::request::{EncodeRequest, ResultError, ResultKind};
+pub(crate) use bits::{count, is_empty};
+use hilum_dicom::{DataSet, Vr};
 use hilum_types::{InstanceHeader, Uid, attribute};
 pub(crate) use plan::SegmentObject;
 use plan::{Frame, Plan};
 use std::collections::BTreeSet;
+
+/// Whether any frame of any object shows the segment `index` of the output.
+pub(crate) fn is_drawn(objects: &[SegmentObject], index: usize) -> bool {
+    objects.iter().flat_map(|object| &object.segments).any(|s| s.output_index == index && !s.frames.is_empty())
+}
 
 /// Every Segmentation of the output with its data set; none when the model segments nothing.
 ///
@@ -31,7 +37,8 @@ pub(crate) fn build(request: &EncodeRequest<'_>) -> Result<Vec<(SegmentObject, D
 fn write(request: &EncodeRequest<'_>, ordinal: usize, plan: &Plan<'_>) -> Result<DataSet, ResultError> {
     let first = plan.frames[0].header;
     let mut item = common::composite(request, ResultKind::Segmentation, ordinal);
-    common::source_compression(&mut item, request, plan.frames.iter().map(|frame| &frame.header.sop_instance_uid))?;
+    let images = plan.frames.iter().map(|frame| &frame.header.sop_instance_uid).collect();
+    common::source_compression(&mut item, request, &images)?;
     item.put(a::IMAGE_TYPE, "DERIVED\\PRIMARY");
     item.put(a::INSTANCE_NUMBER, &(ordinal + 1).to_string());
     if plan.has_geometry {
@@ -158,9 +165,8 @@ fn functional_groups(item: &mut DataSet, plan: &Plan<'_>) {
     let first = plan.frames[0].header;
     let same = |keyword| plan.frames.iter().all(|frame| frame.header.values(keyword) == first.values(keyword));
     let orientation_shared = same(attribute::IMAGE_ORIENTATION_PATIENT);
-    let measures_shared = [attribute::PIXEL_SPACING, attribute::SLICE_THICKNESS, attribute::SPACING_BETWEEN_SLICES]
-        .into_iter()
-        .all(same);
+    let measures_shared =
+        [attribute::PIXEL_SPACING, attribute::SLICE_THICKNESS, attribute::SPACING_BETWEEN_SLICES].into_iter().all(same);
     let mut shared = DataSet::new();
     if plan.has_geometry && orientation_shared {
         shared.put_sequence(a::PLANE_ORIENTATION_SEQUENCE, vec![plane_orientation(first)]);

@@ -85,9 +85,8 @@ pub(super) fn plans<'a>(request: &'a EncodeRequest<'a>) -> Result<Vec<Plan<'a>>,
                 .push((index, mask, header));
         }
     }
-    let without_masks: Vec<usize> = (0..request.output.segments.len())
-        .filter(|index| request.output.segments[*index].masks.is_empty())
-        .collect();
+    let without_masks: Vec<usize> =
+        (0..request.output.segments.len()).filter(|index| request.output.segments[*index].masks.is_empty()).collect();
     if keys.is_empty() {
         return Ok(if without_masks.is_empty() { Vec::new() } else { vec![empty_plan(request, &without_masks)?] });
     }
@@ -100,8 +99,8 @@ pub(super) fn plans<'a>(request: &'a EncodeRequest<'a>) -> Result<Vec<Plan<'a>>,
 }
 
 fn key(header: &InstanceHeader, rows: u32, columns: u32) -> Key {
-    let frame_of_reference = has_geometry(header)
-        .then(|| header.text(attribute::FRAME_OF_REFERENCE_UID).unwrap_or_default().to_owned());
+    let frame_of_reference =
+        has_geometry(header).then(|| header.text(attribute::FRAME_OF_REFERENCE_UID).unwrap_or_default().to_owned());
     let series_or_instance = match frame_of_reference {
         Some(_) => &header.series_instance_uid,
         None => &header.sop_instance_uid,
@@ -169,7 +168,9 @@ fn empty_plan<'a>(request: &'a EncodeRequest<'a>, undrawn: &[usize]) -> Result<P
     let header = source.header;
     let size = |keyword| header.number(keyword).filter(|n| (1.0..=65535.0).contains(n)).map(|n| n as u32);
     let (Some(rows), Some(columns)) = (size(attribute::ROWS), size(attribute::COLUMNS)) else {
-        return Err(ResultError::ImageNotInSource("an empty segmentation needs an image with rows and columns, and".into()));
+        return Err(ResultError::ImageNotInSource(
+            "an empty segmentation needs an image with rows and columns, and".into(),
+        ));
     };
     let segment = |(number, index): (usize, &usize)| {
         let number = u16::try_from(number + 1).map_err(|_| ResultError::TooMany("the number of segments"))?;

@@ -14,7 +14,8 @@ pub(super) fn check(root: &DataSet, found: &mut Findings) {
         node(item, found);
         open.extend(item.items(a::CONTENT_SEQUENCE));
     }
-    let child = |parent: &'_ DataSet, name| parent.items(a::CONTENT_SEQUENCE).iter().filter(move |i| is_named(i, name)).count();
+    let child =
+        |parent: &'_ DataSet, name| parent.items(a::CONTENT_SEQUENCE).iter().filter(move |i| is_named(i, name)).count();
     for (name, rule) in [
         (code::LANGUAGE, "holds no language (TID 1204)"),
         (code::DEVICE_OBSERVER_UID, "holds no device observer (TID 1004)"),
@@ -32,7 +33,11 @@ pub(super) fn check(root: &DataSet, found: &mut Findings) {
         .flat_map(|item| item.items(a::CONTENT_SEQUENCE))
         .filter(|item| is_named(item, code::MEASUREMENT_GROUP))
         .collect();
-    found.require(!groups.is_empty(), &[a::CONTENT_SEQUENCE], "holds no measurement group: an empty report says nothing");
+    found.require(
+        !groups.is_empty(),
+        &[a::CONTENT_SEQUENCE],
+        "holds no measurement group: an empty report says nothing",
+    );
     for group in groups {
         for (name, rule) in [
             (code::TRACKING_UNIQUE_IDENTIFIER, "a group holds no Tracking Unique Identifier"),
@@ -80,8 +85,11 @@ fn is_measured(value: &DataSet) -> bool {
 
 /// Frame and segment number exclude each other (section C.17.3.2.6).
 fn is_reference(reference: &DataSet) -> bool {
-    let both = reference.get(a::REFERENCED_FRAME_NUMBER).is_some() && reference.get(a::REFERENCED_SEGMENT_NUMBER).is_some();
-    reference.uid(a::REFERENCED_SOP_CLASS_UID).is_some() && reference.uid(a::REFERENCED_SOP_INSTANCE_UID).is_some() && !both
+    let both =
+        reference.get(a::REFERENCED_FRAME_NUMBER).is_some() && reference.get(a::REFERENCED_SEGMENT_NUMBER).is_some();
+    reference.uid(a::REFERENCED_SOP_CLASS_UID).is_some()
+        && reference.uid(a::REFERENCED_SOP_INSTANCE_UID).is_some()
+        && !both
 }
 
 /// A region is an outline that ends where it starts, selected from one image (TID 1410, section C.18.6.1.2).

@@ -54,7 +54,13 @@ fn empty_stays_empty_and_absent_type_2_is_written_empty_av_22() {
 
 #[test]
 fn names_of_any_script_survive_av_22() {
-    for name in ["Yamada^Tarou=山田^太郎=やまだ^たろう", "Buc^Jérôme", "Διονυσιος", "Hong^Gildong=洪^吉洞=홍^길동", "قباني^لنزار"] {
+    for name in [
+        "Yamada^Tarou=山田^太郎=やまだ^たろう",
+        "Buc^Jérôme",
+        "Διονυσιος",
+        "Hong^Gildong=洪^吉洞=홍^길동",
+        "قباني^لنزار",
+    ] {
         let sources = [radiograph().with("PatientName", Some(name))];
         for result in encoded(&sources, &one_finding(&sources[0])) {
             let set = read(&result.part10);
@@ -66,7 +72,10 @@ fn names_of_any_script_survive_av_22() {
 
 #[test]
 fn malformed_dates_of_the_source_are_brought_into_form() {
-    let sources = [radiograph().with("StudyDate", Some("2026.11.20")).with("StudyTime", Some("10:15:00")).with("PatientSex", Some("f"))];
+    let sources = [radiograph()
+        .with("StudyDate", Some("2026.11.20"))
+        .with("StudyTime", Some("10:15:00"))
+        .with("PatientSex", Some("f"))];
     for result in encoded(&sources, &one_finding(&sources[0])) {
         let set = read(&result.part10);
         assert_eq!(set.string(tags::STUDY_DATE).as_deref(), Some("20261120"));

@@ -83,31 +83,86 @@ fn every_required_attribute_is_missed() {
     use hilum_dicom::tag_of;
     let good = good();
     let common = [
-        "SpecificCharacterSet", "InstanceCreationDate", "PatientName", "PatientID", "PatientBirthDate",
-        "PatientSex", "StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber", "Modality",
-        "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "InstanceNumber", "ContentDate",
-        "ContentQualification", "Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions",
-        "DeviceUID", "ContributingEquipmentSequence",
+        "SpecificCharacterSet",
+        "InstanceCreationDate",
+        "PatientName",
+        "PatientID",
+        "PatientBirthDate",
+        "PatientSex",
+        "StudyDate",
+        "StudyTime",
+        "ReferringPhysicianName",
+        "StudyID",
+        "AccessionNumber",
+        "Modality",
+        "StudyInstanceUID",
+        "SeriesInstanceUID",
+        "SeriesNumber",
+        "SeriesDescription",
+        "InstanceNumber",
+        "ContentDate",
+        "ContentQualification",
+        "Manufacturer",
+        "ManufacturerModelName",
+        "DeviceSerialNumber",
+        "SoftwareVersions",
+        "DeviceUID",
+        "ContributingEquipmentSequence",
     ];
     let own: [(ResultKind, &[&str]); 3] = [
         (
             ResultKind::StructuredReport,
-            &["ReferencedPerformedProcedureStepSequence", "PreliminaryFlag", "CompletionFlag", "VerificationFlag",
-                "PerformedProcedureCodeSequence", "CurrentRequestedProcedureEvidenceSequence", "ValueType",
-                "ConceptNameCodeSequence", "ContentTemplateSequence", "ContentSequence"],
+            &[
+                "ReferencedPerformedProcedureStepSequence",
+                "PreliminaryFlag",
+                "CompletionFlag",
+                "VerificationFlag",
+                "PerformedProcedureCodeSequence",
+                "CurrentRequestedProcedureEvidenceSequence",
+                "ValueType",
+                "ConceptNameCodeSequence",
+                "ContentTemplateSequence",
+                "ContentSequence",
+            ],
         ),
         (
             ResultKind::Segmentation,
-            &["ImageType", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "NumberOfFrames", "Rows",
-                "ContentLabel", "ContentDescription", "ContentCreatorName", "SegmentationType", "SegmentSequence",
-                "ReferencedSeriesSequence", "DimensionOrganizationSequence", "DimensionIndexSequence",
-                "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PixelData",
-                "FrameOfReferenceUID"],
+            &[
+                "ImageType",
+                "SamplesPerPixel",
+                "PhotometricInterpretation",
+                "BitsAllocated",
+                "NumberOfFrames",
+                "Rows",
+                "ContentLabel",
+                "ContentDescription",
+                "ContentCreatorName",
+                "SegmentationType",
+                "SegmentSequence",
+                "ReferencedSeriesSequence",
+                "DimensionOrganizationSequence",
+                "DimensionIndexSequence",
+                "SharedFunctionalGroupsSequence",
+                "PerFrameFunctionalGroupsSequence",
+                "PixelData",
+                "FrameOfReferenceUID",
+            ],
         ),
         (
             ResultKind::KeyImage,
-            &["ConversionType", "ImageType", "PatientOrientation", "BurnedInAnnotation", "DerivationDescription",
-                "DerivationCodeSequence", "SourceImageSequence", "Rows", "Columns", "PixelData", "HighBit"],
+            &[
+                "ConversionType",
+                "ImageType",
+                "PatientOrientation",
+                "BurnedInAnnotation",
+                "DerivationDescription",
+                "DerivationCodeSequence",
+                "SourceImageSequence",
+                "Rows",
+                "Columns",
+                "PixelData",
+                "HighBit",
+            ],
         ),
     ];
     for (kind, keywords) in own {
@@ -134,7 +189,12 @@ fn terms_that_would_mislead_a_reader_are_caught() {
         (ResultKind::Segmentation, tags::STUDY_INSTANCE_UID, "1.2.3.9", "StudyInstanceUID differs from the source"),
         (ResultKind::KeyImage, tags::SERIES_INSTANCE_UID, "1.2.3.1.1", "SeriesInstanceUID is that of a source series"),
         (ResultKind::KeyImage, tags::SOP_INSTANCE_UID, "1.2.3.1.1.1", "SOPInstanceUID is that of a source image"),
-        (ResultKind::KeyImage, tags::SOP_CLASS_UID, "1.2.840.10008.5.1.4.1.1.2", "SOPClassUID is none of those written here"),
+        (
+            ResultKind::KeyImage,
+            tags::SOP_CLASS_UID,
+            "1.2.840.10008.5.1.4.1.1.2",
+            "SOPClassUID is none of those written here",
+        ),
     ] {
         let found = good.broken(kind, |set| {
             set.put(tag, value);
@@ -213,15 +273,73 @@ fn references_out_of_the_study_are_caught() {
 fn broken_content_trees_are_caught() {
     let good = good();
     let cases: [(&str, &dyn Fn(&mut DataSet), &str); 9] = [
-        ("121071", &|item| { item.remove(tags::CONCEPT_CODE_SEQUENCE); }, "does not hold what its value type needs"),
-        ("122157", &|item| { item.remove(tags::MEASURED_VALUE_SEQUENCE); }, "does not hold what its value type needs"),
-        ("112039", &|item| { item.put_empty(tags::TEXT_VALUE); }, "does not hold what its value type needs"),
-        ("112040", &|item| { item.remove(tags::UID); }, "does not hold what its value type needs"),
-        ("111030", &|item| { item.put_numbers(tags::GRAPHIC_DATA, &[1.0, 2.0, 3.0, 4.0]); }, "does not hold what its value type needs"),
-        ("121071", &|item| { item.put(tags::RELATIONSHIP_TYPE, "INFERRED FROM"); }, "is not a relationship of this document"),
-        ("121071", &|item| { item.put(tags::VALUE_TYPE, "PNAME"); }, "does not hold what its value type needs"),
-        ("705057003", &|item| in_item(item, tags::CONCEPT_CODE_SEQUENCE, |code| { code.remove(tags::CODE_MEANING); }), "needs a Code Meaning"),
-        ("705057003", &|item| in_item(item, tags::CONCEPT_NAME_CODE_SEQUENCE, |code| { code.put(tags::CODE_VALUE, "1"); }), "a group does not say whether its finding is present"),
+        (
+            "121071",
+            &|item| {
+                item.remove(tags::CONCEPT_CODE_SEQUENCE);
+            },
+            "does not hold what its value type needs",
+        ),
+        (
+            "122157",
+            &|item| {
+                item.remove(tags::MEASURED_VALUE_SEQUENCE);
+            },
+            "does not hold what its value type needs",
+        ),
+        (
+            "112039",
+            &|item| {
+                item.put_empty(tags::TEXT_VALUE);
+            },
+            "does not hold what its value type needs",
+        ),
+        (
+            "112040",
+            &|item| {
+                item.remove(tags::UID);
+            },
+            "does not hold what its value type needs",
+        ),
+        (
+            "111030",
+            &|item| {
+                item.put_numbers(tags::GRAPHIC_DATA, &[1.0, 2.0, 3.0, 4.0]);
+            },
+            "does not hold what its value type needs",
+        ),
+        (
+            "121071",
+            &|item| {
+                item.put(tags::RELATIONSHIP_TYPE, "INFERRED FROM");
+            },
+            "is not a relationship of this document",
+        ),
+        (
+            "121071",
+            &|item| {
+                item.put(tags::VALUE_TYPE, "PNAME");
+            },
+            "does not hold what its value type needs",
+        ),
+        (
+            "705057003",
+            &|item| {
+                in_item(item, tags::CONCEPT_CODE_SEQUENCE, |code| {
+                    code.remove(tags::CODE_MEANING);
+                })
+            },
+            "needs a Code Meaning",
+        ),
+        (
+            "705057003",
+            &|item| {
+                in_item(item, tags::CONCEPT_NAME_CODE_SEQUENCE, |code| {
+                    code.put(tags::CODE_VALUE, "1");
+                })
+            },
+            "a group does not say whether its finding is present",
+        ),
     ];
     for (code_value, change, expected) in cases {
         let found = good.broken(ResultKind::StructuredReport, |set| {

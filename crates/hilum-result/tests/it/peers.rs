@@ -51,8 +51,8 @@ fn real() -> Vec<Case> {
         Case { name: "ct implicit", sources: all("dicom/dcmqi/segmentations/ct-3slice", 0, 3) },
         Case { name: "ct jpeg-ls lossy", sources: one("dicom/cornerstone/CTImage_1.2.840.10008.1.2.4.81.dcm") },
         Case { name: "mr big endian", sources: one("dicom/pydicom/MR_small_bigendian.dcm") },
-        Case { name: "us palette, two frames", sources: one("dicom/pydicom-data/OBXXXX1A_2frame.dcm") },
-        Case { name: "us colour", sources: one("dicom/pydicom-data/color-pl.dcm") },
+        Case { name: "enhanced mr, six frames", sources: one("dicom/mr-enhanced-siemens-xa/6_1.dcm") },
+        Case { name: "us colour", sources: one("dicom/cornerstone/US-YBR_FULL_422-EVRLE.dcm") },
     ]
 }
 

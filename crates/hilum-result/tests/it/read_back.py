@@ -7,6 +7,7 @@ import sys
 import highdicom as hd
 import numpy as np
 import pydicom
+from pydicom.sr._concepts_dict import concepts
 
 PRESENCE = {"present": "52101004", "absent": "272519000", "indeterminate": "82334004"}
 
@@ -14,10 +15,6 @@ PRESENCE = {"present": "52101004", "absent": "272519000", "indeterminate": "8233
 def check(condition, what):
     if not condition:
         raise SystemExit(f"{NAME}: {what}")
-
-
-def items_named(group, value):
-    return [item for item in group if item.name.value == value]
 
 
 def presence_of(group):
@@ -38,9 +35,10 @@ def read_report(path, manifest, segment_uids):
     groups = [*planar, *volumetric, *images]
     n_expected = len(manifest["findings"]) + sum(s["n_groups"] for s in manifest["segments"])
     check(len(groups) == n_expected, f"{len(groups)} groups instead of {n_expected}")
-    check(len({g.tracking_uid for g in groups if g.finding_type.scheme_designator}) >= len(manifest["findings"]), "tracking UIDs")
+    check(all(g.tracking_uid and g.tracking_identifier for g in groups), "tracking UIDs")
     for group in groups:
-        names = [e for e in group if e.name.value in ("111001", "111003", "111002")]
+        children = group[0].ContentSequence
+        names = [e for e in children if e.name.value in ("111001", "111003", "111002")]
         check(names[0].value == "chest-findings" and names[1].value == "1.2.0", "TID 4019")
         check(len(names) == 4, "parameters and package digest")
     for finding in manifest["findings"]:
@@ -60,9 +58,19 @@ def read_report(path, manifest, segment_uids):
             outline = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
             check(np.allclose(region.value, outline, atol=1e-3), "outline of the box")
     referenced = [str(g.referenced_segmentation_frame.referenced_sop_instance_uid) for g in planar if g.reference_type.value == "121214"]
-    referenced += [str(g.roi.referenced_sop_instance_uid) for g in volumetric]
+    referenced += [str(g.referenced_segment.referenced_sop_instance_uid) for g in volumetric]
     check(set(referenced) <= segment_uids, "references to segmentations")
     return sr
+
+
+def check_meanings(dataset):
+    """Codes of scheme DCM have the meaning that PS3.16 gives them, in pydicom's copy of the dictionary."""
+    for element in dataset.iterall():
+        for item in element.value if element.VR == "SQ" else []:
+            if item.get("CodingSchemeDesignator") == "DCM" and "CodeValue" in item:
+                entries = [e[item.CodeValue][0] for e in concepts["DCM"].values() if item.CodeValue in e]
+                meant = item.CodeMeaning.lower() in [entry.lower() for entry in entries]
+                check(meant, f"{item.CodeValue} means {entries}, not {item.CodeMeaning}")
 
 
 def read_masks(seg, manifest, folder, seen):
@@ -121,5 +129,7 @@ for argument in sys.argv[1:]:
     amber = (pixels == np.array([255, 191, 0], dtype=np.uint8)).all(axis=2)
     check(amber.sum() > 50, "amber outline and text")
     for path in results:
-        read_identity(pydicom.dcmread(path, stop_before_pixels=True), manifest)
+        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        read_identity(dataset, manifest)
+        check_meanings(dataset)
     print("ok", NAME, len(seen), "masks")

@@ -38,10 +38,8 @@ fn twenty_segments_on_three_hundred_slices() {
         inputs: sources.iter().map(Source::reference).collect(),
     };
     let algorithm = algorithm();
-    let images: Vec<SourceImage<'_>> = sources
-        .iter()
-        .map(|s| SourceImage { header: &s.header, part10: Some(&s.bytes[..]) })
-        .collect();
+    let images: Vec<SourceImage<'_>> =
+        sources.iter().map(|s| SourceImage { header: &s.header, part10: Some(&s.bytes[..]) }).collect();
     let start = Instant::now();
     let results = encode(&request(&output, &algorithm, &images)).unwrap();
     let seconds = start.elapsed().as_secs_f64();

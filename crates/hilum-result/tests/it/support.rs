@@ -3,8 +3,8 @@
 use hilum_dicom::{DataSet, Limits, Vr, read_part10_header, tags};
 use hilum_result::{ContentQualification, EncodeRequest, EncodedResult, SourceImage, encode, english};
 use hilum_types::{
-    AlgorithmIdentity, CodedConcept, Finding, ImageReference, InstanceHeader, Location, Measurement, ModelOutput,
-    Phi, Presence, Segment, SegmentMask, Timestamp, Uid,
+    AlgorithmIdentity, CodedConcept, Finding, ImageReference, InstanceHeader, Location, Measurement, ModelOutput, Phi,
+    Presence, Segment, SegmentMask, Timestamp, Uid,
 };
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -138,9 +138,16 @@ pub(crate) fn radiograph() -> Source {
         .put(tags::WINDOW_WIDTH, "3000")
         .put(tags::INSTANCE_NUMBER, "1");
     pixels(&mut set, rows, columns, |x, y| {
-        let lung = |center: f64| ((f64::from(x) - center) / 45.0).powi(2) + ((f64::from(y) - 150.0) / 105.0).powi(2) < 1.0;
+        let lung =
+            |center: f64| ((f64::from(x) - center) / 45.0).powi(2) + ((f64::from(y) - 150.0) / 105.0).powi(2) < 1.0;
         let disc = (f64::from(x) - 190.0).powi(2) + (f64::from(y) - 110.0).powi(2) < 144.0;
-        if disc { 1900 } else if lung(70.0) || lung(190.0) { 700 } else { 2300 - (y as u16) * 2 }
+        if disc {
+            1900
+        } else if lung(70.0) || lung(190.0) {
+            700
+        } else {
+            2300 - (y as u16) * 2
+        }
     });
     Source::of(set.to_part10_bytes().expect("the phantom is valid"))
 }

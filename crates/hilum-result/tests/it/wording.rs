@@ -13,7 +13,10 @@ fn dsrdump(bytes: &[u8]) -> Option<String> {
     std::fs::write(&path, bytes).expect("the temporary folder is writable");
     let output = Command::new("dsrdump").args(["+Pc", "+Pt", "+Pl"]).arg(&path).output().expect("dsrdump starts");
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    // DCMTK 3.6.7 cannot check VRs in UTF-8 and says so as a warning.
+    let unexpected =
+        errors.lines().find(|line| !line.is_empty() && !line.contains("does not support this Specific Character Set"));
+    assert!(output.status.success() && unexpected.is_none(), "{errors}");
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
