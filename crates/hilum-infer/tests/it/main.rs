@@ -1,0 +1,8 @@
+//! Packages, engines and real models through the public interface.
+
+mod hostile;
+mod limits;
+mod real_brain;
+mod real_chest;
+mod support;
+mod synthetic;
