@@ -1,0 +1,129 @@
+//! Acts of people. There is no sign-in yet, so they say who they are, and the audit record keeps that.
+
+use super::extract::{ApiJson, ApiPath};
+use super::schema::{ActRequest, DeliveryBody, DeploymentBody};
+use crate::error::or_missing;
+use crate::state::AppState;
+use crate::{Problem, ProblemCode};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use hilum_registry::Deployment;
+use hilum_store::records::Delivery;
+use hilum_store::{AlarmKey, DeliveryKey};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+const REASON_CHARS_MAX: usize = 500;
+const NAME_CHARS_MAX: usize = 64;
+
+/// Who acts.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByRequest {
+    /// Name of the person, in 1 to 64 characters.
+    by: String,
+}
+
+fn checked(text: &str, what: &str, chars_max: usize) -> Result<String, Problem> {
+    let text = text.trim();
+    let invalid = |message| Problem::new(ProblemCode::InvalidBody, message);
+    if text.is_empty() || chars_max < text.chars().count() {
+        return Err(invalid(format!("{what} must have 1 to {chars_max} characters")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(invalid(format!("{what} must be one line of text")));
+    }
+    Ok(text.to_owned())
+}
+
+/// The actor of the audit record for a person who gives this name.
+pub(crate) fn actor(by: &str) -> Result<String, Problem> {
+    Ok(format!("user:{}", checked(by, "the name of the person", NAME_CHARS_MAX)?))
+}
+
+/// Actor and reason of an act, checked.
+pub(crate) fn named_reason(by: &str, reason: &str) -> Result<(String, String), Problem> {
+    Ok((actor(by)?, checked(reason, "the reason", REASON_CHARS_MAX)?))
+}
+
+/// Stop a deployment: no further study is analysed, queued work is cancelled, and every study says so.
+#[utoipa::path(post, path = "/api/v1/deployments/{name}/suspend", tag = "models", operation_id = "suspend_deployment",
+    params(("name" = String, Path, description = "Name of the deployment")), request_body = ActRequest,
+    responses((status = 200, description = "Suspended", body = DeploymentBody),
+        (status = "default", description = "Problem", body = crate::ProblemBody)))]
+pub(super) async fn suspend_deployment(
+    State(state): State<AppState>,
+    ApiPath(name): ApiPath<String>,
+    ApiJson(act): ApiJson<ActRequest>,
+) -> Result<Json<DeploymentBody>, Problem> {
+    Ok(Json(DeploymentBody::from(&suspend(&state, &name, &act).await?)))
+}
+
+pub(crate) async fn suspend(state: &AppState, name: &str, act: &ActRequest) -> Result<Deployment, Problem> {
+    let (by, reason) = named_reason(&act.by, &act.reason)?;
+    let done = state.catalog.deployment_suspend(name, &by, &reason, state.now()).await;
+    done.map_err(or_missing(ProblemCode::DeploymentNotFound))
+}
+
+/// Lift a suspension: the deployment returns to the state it was suspended in.
+#[utoipa::path(post, path = "/api/v1/deployments/{name}/resume", tag = "models", operation_id = "resume_deployment",
+    params(("name" = String, Path, description = "Name of the deployment")), request_body = ActRequest,
+    responses((status = 200, description = "Resumed", body = DeploymentBody),
+        (status = "default", description = "Problem", body = crate::ProblemBody)))]
+pub(super) async fn resume_deployment(
+    State(state): State<AppState>,
+    ApiPath(name): ApiPath<String>,
+    ApiJson(act): ApiJson<ActRequest>,
+) -> Result<Json<DeploymentBody>, Problem> {
+    Ok(Json(DeploymentBody::from(&resume(&state, &name, &act).await?)))
+}
+
+pub(crate) async fn resume(state: &AppState, name: &str, act: &ActRequest) -> Result<Deployment, Problem> {
+    let (by, reason) = named_reason(&act.by, &act.reason)?;
+    let done = state.catalog.deployment_resume(name, &by, &reason, state.now()).await;
+    done.map_err(or_missing(ProblemCode::DeploymentNotFound))
+}
+
+/// Try a dead delivery again, at once and under the same SOP Instance UID.
+#[utoipa::path(post, path = "/api/v1/deliveries/{id}/retry", tag = "deliveries", operation_id = "retry_delivery",
+    params(("id" = String, Path, description = "The delivery")), request_body = ByRequest,
+    responses((status = 200, description = "Queued again", body = DeliveryBody),
+        (status = "default", description = "Problem", body = crate::ProblemBody)))]
+pub(super) async fn retry_delivery(
+    State(state): State<AppState>,
+    ApiPath(id): ApiPath<String>,
+    ApiJson(act): ApiJson<ByRequest>,
+) -> Result<Json<DeliveryBody>, Problem> {
+    Ok(Json(DeliveryBody::from(&retry(&state, &id, &act.by).await?)))
+}
+
+pub(crate) async fn retry(state: &AppState, id: &str, by: &str) -> Result<Delivery, Problem> {
+    let key = id.parse::<DeliveryKey>();
+    let key = key.map_err(|_| Problem::new(ProblemCode::InvalidParameter, "the id of the delivery cannot be read"))?;
+    let missing = or_missing(ProblemCode::DeliveryNotFound);
+    state.catalog.delivery_retry(&key, &actor(by)?, state.now()).await.map_err(&missing)?;
+    let delivery = state.catalog.delivery_get(&key).await?;
+    delivery.ok_or_else(|| Problem::new(ProblemCode::DeliveryNotFound, "no such delivery"))
+}
+
+/// Say that a person has seen an alarm.
+#[utoipa::path(post, path = "/api/v1/alarms/{key}/acknowledge", tag = "system", operation_id = "acknowledge_alarm",
+    params(("key" = String, Path, description = "The alarm")), request_body = ByRequest,
+    responses((status = 204, description = "Acknowledged"),
+        (status = "default", description = "Problem", body = crate::ProblemBody)))]
+pub(super) async fn acknowledge_alarm(
+    State(state): State<AppState>,
+    ApiPath(key): ApiPath<String>,
+    ApiJson(act): ApiJson<ByRequest>,
+) -> Result<StatusCode, Problem> {
+    acknowledge(&state, &key, &act.by).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn acknowledge(state: &AppState, key: &str, by: &str) -> Result<(), Problem> {
+    let key = key.parse::<AlarmKey>();
+    let key = key.map_err(|_| Problem::new(ProblemCode::InvalidParameter, "the key of the alarm cannot be read"))?;
+    let missing = or_missing(ProblemCode::AlarmNotFound);
+    Ok(state.catalog.alarm_acknowledge(&key, &actor(by)?, state.now()).await.map_err(missing)?)
+}

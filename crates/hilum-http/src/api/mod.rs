@@ -1,0 +1,94 @@
+//! The JSON interface and the OpenAPI document that is generated from it.
+
+pub(crate) mod acts;
+pub(crate) mod extract;
+pub(crate) mod health;
+pub(crate) mod journey;
+pub(crate) mod lists;
+mod objects;
+pub mod schema;
+pub(crate) mod studies;
+
+use crate::state::AppState;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
+use std::sync::Arc;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(crate) use studies::find_study;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Hilum",
+        description = "Runs machine-learning models on radiology studies, and only while they perform as expected. \
+                       Every refusal and failure has the shape of `ProblemBody` with a stable code.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "studies", description = "Studies, their journeys and their bytes"),
+        (name = "models", description = "Packages and deployments"),
+        (name = "deliveries", description = "Results on their way"),
+        (name = "records", description = "Books and audit"),
+        (name = "system", description = "Health, queue, alarms, quarantine, metrics"),
+        (name = "dicom-web", description = "PS3.18")
+    )
+)]
+struct Document;
+
+fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(health::get_live))
+        .routes(routes!(health::get_ready))
+        .routes(routes!(studies::list_studies))
+        .routes(routes!(studies::get_study))
+        .routes(routes!(objects::get_instance_file))
+        .routes(routes!(objects::get_result_preview))
+        .routes(routes!(lists::list_books))
+        .routes(routes!(lists::list_deployments))
+        .routes(routes!(lists::get_deployment))
+        .routes(routes!(acts::suspend_deployment))
+        .routes(routes!(acts::resume_deployment))
+        .routes(routes!(lists::list_models))
+        .routes(routes!(lists::get_model))
+        .routes(routes!(lists::list_deliveries))
+        .routes(routes!(acts::retry_delivery))
+        .routes(routes!(lists::list_audit))
+        .routes(routes!(lists::verify_audit))
+        .routes(routes!(lists::list_quarantine))
+        .routes(routes!(lists::list_alarms))
+        .routes(routes!(acts::acknowledge_alarm))
+        .routes(routes!(lists::get_queue))
+        .routes(routes!(get_openapi))
+        .routes(routes!(crate::metrics::get_metrics))
+        .routes(routes!(crate::stow::store_instances))
+        .routes(routes!(crate::stow::store_study_instances))
+}
+
+/// The OpenAPI document of this version, as served and as kept in `api/openapi.json`.
+pub fn openapi_json() -> String {
+    let document = routes().into_openapi();
+    // Maps and texts always serialise.
+    let mut text = document.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[derive(Clone)]
+struct DocumentText(Arc<str>);
+
+/// This document.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "system", operation_id = "get_openapi",
+    responses((status = 200, description = "OpenAPI 3.1 document", content_type = "application/json", body = serde_json::Value)))]
+async fn get_openapi(Extension(text): Extension<DocumentText>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text.0.to_string()).into_response()
+}
+
+pub(crate) fn router() -> Router<AppState> {
+    let text = DocumentText(openapi_json().into());
+    let (router, _) = routes().split_for_parts();
+    router.layer(Extension(text))
+}
