@@ -1,6 +1,7 @@
 //! Command sets (PS3.7 section 6.3 and annex E): Implicit VR Little Endian, bounded, pure.
 
 use crate::status::Status;
+use std::fmt;
 
 /// Longest command set put together from fragments; real ones have a few hundred bytes.
 pub const COMMAND_SET_LENGTH_MAX: usize = 64 << 10;
@@ -70,8 +71,9 @@ impl From<u16> for CommandField {
 
 /// A command set: the elements that C-ECHO and C-STORE use; others are skipped when read.
 ///
-/// UIDs are text as received without trailing padding, not checked; an element that is absent is `None`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// UIDs are text as received without trailing padding, not checked; an element that is absent is `None`. `Debug` leaves
+/// out what may name a patient: the SOP Instance UID and the Error Comment.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Command {
     /// (0000,0002) Affected SOP Class UID
     pub affected_sop_class_uid: Option<String>,
@@ -91,6 +93,18 @@ pub struct Command {
     pub error_comment: Option<String>,
     /// (0000,1000) Affected SOP Instance UID
     pub affected_sop_instance_uid: Option<String>,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Command")
+            .field("field", &self.field)
+            .field("message_id", &self.message_id)
+            .field("message_id_responded_to", &self.message_id_responded_to)
+            .field("has_data_set", &self.has_data_set)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Bytes that are no command set.

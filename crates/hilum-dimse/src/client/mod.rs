@@ -10,6 +10,7 @@ use crate::pdu::MAX_PDU_LENGTH_OFFERED;
 use crate::status::{Status, StatusClass};
 use crate::uids;
 use hilum_types::AeTitle;
+use std::fmt;
 use std::time::Duration;
 use tokio::io::AsyncRead;
 
@@ -111,13 +112,19 @@ pub struct StoreRequest<'a> {
     pub data: DataSet<'a>,
 }
 
-/// The peer's answer to a C-STORE.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The peer's answer to a C-STORE. `Debug` leaves the Error Comment out.
+#[derive(Clone, PartialEq, Eq)]
 pub struct StoreResponse {
     /// Status.
     pub status: Status,
     /// Error Comment. It is the peer's text and may name a patient: not for logs.
     pub error_comment: Option<String>,
+}
+
+impl fmt::Debug for StoreResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreResponse").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 impl StoreResponse {

@@ -117,7 +117,8 @@ impl<H: StoreHandler> AssociationTask<H> {
     async fn establish(&mut self) -> Result<Established, End> {
         let mut artim = ReadBudget::new(self.shared.config.timers.association, 0);
         let header = tokio::select! {
-            _ = self.shutdown.wait_for(|stop| *stop) => return Err(End::Rejected(AssociateReject::CONGESTION)),
+            // Nothing was asked yet, so there is nothing to reject.
+            _ = self.shutdown.wait_for(|stop| *stop) => return Err(End::Disconnect),
             header = self.connection.pdu_header(&mut artim) => header?,
         };
         match state::on_pdu(State::AwaitingRequest, header.kind) {

@@ -2,6 +2,7 @@ use crate::pdu::AssociateReject;
 use crate::status::Status;
 use bytes::Bytes;
 use hilum_types::AeTitle;
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 
@@ -37,8 +38,8 @@ pub trait InstanceSink: Send + 'static {
     fn finish(self) -> impl Future<Output = Outcome> + Send;
 }
 
-/// What is known when a C-STORE-RQ has been read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is known when a C-STORE-RQ has been read. `Debug` leaves the SOP Instance UID out.
+#[derive(Clone, PartialEq, Eq)]
 pub struct StoreContext {
     /// Who sends.
     pub calling_ae: AeTitle,
@@ -60,6 +61,18 @@ pub struct StoreContext {
     pub sop_instance_uid: String,
     /// Message ID.
     pub message_id: u16,
+}
+
+impl fmt::Debug for StoreContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreContext")
+            .field("calling_ae", &self.calling_ae)
+            .field("peer_addr", &self.peer_addr)
+            .field("association_id", &self.association_id)
+            .field("transfer_syntax", &self.transfer_syntax)
+            .field("message_id", &self.message_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An association request that names us and comes from a peer that may connect.

@@ -64,6 +64,8 @@ async fn a_data_set_arrives_whole_however_it_is_cut() {
         assert_eq!(context.calling_ae.as_str(), "RAW");
         assert_eq!(context.called_ae.as_str(), "HILUM");
         assert_eq!((context.presentation_context_id, context.message_id), (3, 5));
+        assert_eq!(context.sop_instance_uid, "1.2.3");
+        assert!(!format!("{context:?}").contains("1.2.3\""), "instance UIDs are not for logs");
         assert_eq!(context.transfer_syntax, EXPLICIT_VR_LITTLE_ENDIAN);
         assert_eq!((context.abstract_syntax.as_str(), context.sop_class_uid.as_str()), (CT, CT));
     }

@@ -50,3 +50,12 @@ async fn dropping_the_handle_stops_the_server() {
     drop(server);
     assert_eq!(raw.pdu().await, ABORT);
 }
+
+#[tokio::test]
+async fn a_connection_that_asked_nothing_is_closed_without_a_word() {
+    let server = start(&Recorder::default()).await;
+    let mut raw = Raw::connect(server.local_addr()).await;
+    until("the connection is accepted", || server.stats().connections_accepted.get() == 1).await;
+    server.shutdown(SOON).await;
+    raw.closed().await;
+}
