@@ -110,7 +110,8 @@ pub struct Acquisition {
     pub station: String,
     /// Protocol Name (0018,1030).
     pub protocol: String,
-    /// Whether Synthetic Data (0008,001C) is `YES`. Clear it only to play a clinical study.
+    /// Whether Synthetic Data (0008,001C) and Quality Control Image (0028,0300), which is for phantoms, are `YES`.
+    /// Clear it only to play a clinical study.
     pub synthetic_mark: bool,
 }
 

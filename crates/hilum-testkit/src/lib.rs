@@ -14,6 +14,7 @@ mod clock;
 mod draw;
 mod error;
 mod object;
+mod sample;
 mod subject;
 
 pub use acquisition::{Acquisition, Kernel, Photometric, Radiography, View};
@@ -23,5 +24,6 @@ pub use error::TestkitError;
 pub use finding::{FindingSpec, Mask, Side, TrueFinding, Truth};
 pub use object::{CtObjects, Phantom, PhantomInstance, ct, dx};
 pub use peer::{Behaviour, Keep, Ledger, Order, Received, Rule, Script, Sent, SimulatedModality, SimulatedPacs, When};
+pub use sample::SampleSet;
 pub use schedule::{PlannedStudy, Prevalence, Schedule, Source, StudyKind};
 pub use subject::{Sex, Subject};

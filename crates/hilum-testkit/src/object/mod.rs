@@ -13,7 +13,7 @@ use crate::subject::Subject;
 use hilum_dicom::{DataSet, Limits, Tag, Vr, read_part10_header, tags};
 use hilum_types::{CodedConcept, Digest, Uid};
 
-/// Synthetic Data (0008,001C), added to the SOP Common Module after the dictionaries at hand were made.
+/// Synthetic Data (0008,001C) of the SOP Common Module; validators with an older dictionary call it unknown.
 const SYNTHETIC_DATA: Tag = Tag(0x0008, 0x001C);
 
 /// A study of one series, and what is really in it.
@@ -154,7 +154,7 @@ fn common(subject: &Subject, acquisition: &Acquisition, identity: &Identity, cla
         .put(tags::BURNED_IN_ANNOTATION, "NO")
         .put(tags::LOSSY_IMAGE_COMPRESSION, "00");
     if acquisition.synthetic_mark {
-        set.put_as(SYNTHETIC_DATA, Vr::CS, "YES");
+        set.put_as(SYNTHETIC_DATA, Vr::CS, "YES").put(tags::QUALITY_CONTROL_IMAGE, "YES");
     }
     set
 }

@@ -417,6 +417,10 @@ impl Body {
                         return;
                     }
                     if !lung {
+                        // Ribs lie in the wall: they push neither lung nor a nodule aside.
+                        if *value < -500.0 || *value == NODULE {
+                            return;
+                        }
                         *value = if square < 0.45 * r * r { BONE * 0.5 } else { CORTEX };
                     } else if *value < -500.0 && AIR + 20.0 < *value {
                         // Part of the slice's thickness is vessel.
