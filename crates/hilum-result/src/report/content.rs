@@ -154,7 +154,7 @@ fn write_value(value: Value, item: &mut DataSet) {
             reference.put(a::REFERENCED_SOP_CLASS_UID, sop_class_uid.as_str());
             reference.put(a::REFERENCED_SOP_INSTANCE_UID, sop_instance_uid.as_str());
             if let Some(frame) = frame {
-                reference.put(a::REFERENCED_FRAME_NUMBER, &frame.to_string());
+                reference.put(a::REFERENCED_FRAME_NUMBER, frame.to_string());
             }
             if let Some(segment) = segment {
                 reference.put_number(a::REFERENCED_SEGMENT_NUMBER, segment);

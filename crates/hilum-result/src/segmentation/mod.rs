@@ -40,7 +40,7 @@ fn write(request: &EncodeRequest<'_>, ordinal: usize, plan: &Plan<'_>) -> Result
     let images = plan.frames.iter().map(|frame| &frame.header.sop_instance_uid).collect();
     common::source_compression(&mut item, request, &images)?;
     item.put(a::IMAGE_TYPE, "DERIVED\\PRIMARY");
-    item.put(a::INSTANCE_NUMBER, &(ordinal + 1).to_string());
+    item.put(a::INSTANCE_NUMBER, (ordinal + 1).to_string());
     if plan.has_geometry {
         let frame_of_reference = first.text(attribute::FRAME_OF_REFERENCE_UID).unwrap_or_default();
         item.put(a::FRAME_OF_REFERENCE_UID, frame_of_reference);
@@ -49,7 +49,7 @@ fn write(request: &EncodeRequest<'_>, ordinal: usize, plan: &Plan<'_>) -> Result
         common::copy(&mut item, first, a::PATIENT_ORIENTATION, true);
     }
     item.put(a::CONTENT_LABEL, "SEGMENTATION");
-    item.put(a::CONTENT_DESCRIPTION, &common::model_title(request));
+    item.put(a::CONTENT_DESCRIPTION, common::model_title(request));
     item.put_empty(a::CONTENT_CREATOR_NAME);
     item.put(a::SEGMENTATION_TYPE, "BINARY");
     item.put(a::SEGMENTS_OVERLAP, if plan.object.segments.len() == 1 { "NO" } else { "UNDEFINED" });
@@ -67,7 +67,7 @@ fn segment(request: &EncodeRequest<'_>, index: usize, number: u16) -> DataSet {
     let segment = &request.output.segments[index];
     let mut item = DataSet::new();
     item.put_number(a::SEGMENT_NUMBER, number);
-    item.put(a::SEGMENT_LABEL, &tracking_identifier(request, "segment", index, &segment.label));
+    item.put(a::SEGMENT_LABEL, tracking_identifier(request, "segment", index, &segment.label));
     item.put_code(a::SEGMENTED_PROPERTY_CATEGORY_CODE_SEQUENCE, &segment.category);
     item.put_code(a::SEGMENTED_PROPERTY_TYPE_CODE_SEQUENCE, &segment.property_type);
     item.put(a::SEGMENT_ALGORITHM_TYPE, "AUTOMATIC");
@@ -77,7 +77,7 @@ fn segment(request: &EncodeRequest<'_>, index: usize, number: u16) -> DataSet {
         vec![common::algorithm_identification(request.algorithm)],
     );
     item.put_numbers(a::RECOMMENDED_DISPLAY_CIELAB_VALUE, &colour::cielab(segment.display_rgb).map(f64::from));
-    item.put(a::TRACKING_ID, &tracking_identifier(request, "segment", index, &segment.label));
+    item.put(a::TRACKING_ID, tracking_identifier(request, "segment", index, &segment.label));
     item.put(a::TRACKING_UID, tracking_uid(request, "segment", index).as_str());
     item
 }
@@ -111,7 +111,7 @@ fn pixels(item: &mut DataSet, plan: &Plan<'_>) -> Result<(), ResultError> {
     let size = |n: u32| u16::try_from(n).map_err(|_| ResultError::TooMany("rows or columns of a mask"));
     item.put_number(a::SAMPLES_PER_PIXEL, 1);
     item.put(a::PHOTOMETRIC_INTERPRETATION, "MONOCHROME2");
-    item.put(a::NUMBER_OF_FRAMES, &plan.frames.len().to_string());
+    item.put(a::NUMBER_OF_FRAMES, plan.frames.len().to_string());
     item.put_number(a::ROWS, size(plan.rows)?);
     item.put_number(a::COLUMNS, size(plan.columns)?);
     for (attribute, value) in
@@ -216,7 +216,7 @@ fn pixel_measures(header: &InstanceHeader) -> DataSet {
 fn derivation(frame: &Frame<'_>) -> DataSet {
     let mut source = common::sop_reference(&frame.image.sop_class_uid, &frame.image.sop_instance_uid);
     if let Some(number) = frame.image.frame {
-        source.put(a::REFERENCED_FRAME_NUMBER, &number.to_string());
+        source.put(a::REFERENCED_FRAME_NUMBER, number.to_string());
     }
     source.put(a::SPATIAL_LOCATIONS_PRESERVED, "YES");
     source.put_code(a::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &code::SOURCE_IMAGE_FOR_PROCESSING.concept());

@@ -95,7 +95,7 @@ fn is_reference(reference: &DataSet) -> bool {
 /// A region is an outline that ends where it starts, selected from one image (TID 1410, section C.18.6.1.2).
 fn is_closed_polyline(item: &DataSet) -> bool {
     let points = item.numbers(a::GRAPHIC_DATA).unwrap_or_default();
-    let closed = 8 <= points.len() && points.len() % 2 == 0 && points[..2] == points[points.len() - 2..];
+    let closed = 8 <= points.len() && points.len().is_multiple_of(2) && points[..2] == points[points.len() - 2..];
     let from_image = item.items(a::CONTENT_SEQUENCE).iter().any(|child| {
         child.string(a::RELATIONSHIP_TYPE).as_deref() == Some("SELECTED FROM")
             && child.string(a::VALUE_TYPE).as_deref() == Some("IMAGE")

@@ -5,6 +5,9 @@ use hilum_dicom::{Bulk, DataSet, Element, Limits, Tag, Value, Vr, read_data_set,
 use hilum_result::{EncodedResult, ResultKind, Scope, validate};
 use hilum_types::{ImageReference, InstanceHeader};
 
+/// How a content item is broken.
+type Change = &'static dyn Fn(&mut DataSet);
+
 struct Good {
     sources: Vec<Source>,
     results: Vec<EncodedResult>,
@@ -272,7 +275,7 @@ fn references_out_of_the_study_are_caught() {
 #[test]
 fn broken_content_trees_are_caught() {
     let good = good();
-    let cases: [(&str, &dyn Fn(&mut DataSet), &str); 9] = [
+    let cases: [(&str, Change, &str); 9] = [
         (
             "121071",
             &|item| {
