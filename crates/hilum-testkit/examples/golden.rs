@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let cases = [
         ("clear", "nothing placed", vec![], 90_001),
         ("nodule", "a nodule of 14 mm radius", vec![nodule], 90_002),
-        ("effusion", "an effusion over a third of the lung, small values white", vec![effusion], 90_003),
+        ("effusion", "an effusion over a third of the lung, small values white", vec![effusion], 90_007),
     ];
     for (name, description, findings, seed) in cases {
         let at: Timestamp = "2026-11-01T08:00:00Z".parse()?;
