@@ -24,7 +24,7 @@ pub struct Scanned {
     pub data_set_offset: usize,
     /// Where the pixel data are.
     pub pixel_data: Option<PixelDataLocation>,
-    /// Data elements and items in the data set.
+    /// How the object deviates from the standard.
     pub warnings: Vec<Warning>,
 }
 

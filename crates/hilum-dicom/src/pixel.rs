@@ -152,12 +152,26 @@ impl Samples {
 
     /// The samples as `f32`, exact for up to 24 bits.
     pub fn to_f32(&self) -> Vec<f32> {
-        for_all!(self, values => values.iter().map(|&value| value as f32).collect())
+        match self {
+            Samples::U8(values) => values.iter().map(|&value| f32::from(value)).collect(),
+            Samples::I8(values) => values.iter().map(|&value| f32::from(value)).collect(),
+            Samples::U16(values) => values.iter().map(|&value| f32::from(value)).collect(),
+            Samples::I16(values) => values.iter().map(|&value| f32::from(value)).collect(),
+            Samples::U32(values) => values.iter().map(|&value| value as f32).collect(),
+            Samples::I32(values) => values.iter().map(|&value| value as f32).collect(),
+            Samples::F32(values) => values.clone(),
+            Samples::F64(values) => values.iter().map(|&value| value as f32).collect(),
+        }
     }
 
     /// The samples as `f64`, exact.
     pub fn to_f64(&self) -> Vec<f64> {
-        for_all!(self, values => values.iter().map(|&value| f64::from(value)).collect())
+        match self {
+            Samples::U32(values) => values.iter().map(|&value| f64::from(value)).collect(),
+            Samples::I32(values) => values.iter().map(|&value| f64::from(value)).collect(),
+            Samples::F64(values) => values.clone(),
+            narrow => narrow.to_f32().into_iter().map(f64::from).collect(),
+        }
     }
 
     /// The samples as `u8` when that is how they are stored.
@@ -240,7 +254,16 @@ impl<'a> Image<'a> {
             return Err(DicomError::Unsupported("its transfer syntax".to_owned()));
         }
         let transfer_syntax_uid = opened.transfer_syntax_uid;
-        Ok(Image { data_set, description, transfer_syntax_uid, warnings: warnings.into_vec(), syntax, body, place, limits: *limits })
+        Ok(Image {
+            data_set,
+            description,
+            transfer_syntax_uid,
+            warnings: warnings.into_vec(),
+            syntax,
+            body,
+            place,
+            limits: *limits,
+        })
     }
 
     /// Whether the samples went through a compression that changes them.
@@ -280,8 +303,7 @@ impl<'a> Image<'a> {
         if description.bits_allocated == 1 {
             return unpack_bits(value, samples, index).map(Samples::U8);
         }
-        let subsampled =
-            description.photometric_interpretation == "YBR_FULL_422" && description.samples_per_pixel == 3;
+        let subsampled = description.photometric_interpretation == "YBR_FULL_422" && description.samples_per_pixel == 3;
         let stored = if subsampled { samples / 3 * 2 } else { samples };
         let frame_bytes = stored * description.sample_bytes();
         let start = frame_bytes * index as usize;

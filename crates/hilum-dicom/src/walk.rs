@@ -64,15 +64,14 @@ impl<'l, S: Source> Walker<'l, S> {
         let mut warnings = Warnings::default();
         let mut head = [0; 8];
         let got = source.peek(&mut head)?;
-        let encoding = actual_encoding(encoding, &head[..got], source.end());
-        let declared = encoding.1;
-        if declared {
+        let (encoding, differs) = actual_encoding(encoding, &head[..got], source.end());
+        if differs {
             warnings.add(Warning::EncodingMismatch);
         }
         Ok(Walker {
             source,
             limits,
-            encoding: encoding.0,
+            encoding,
             stack: Vec::new(),
             sequences_open: 0,
             value_left: 0,
@@ -374,7 +373,7 @@ fn actual_encoding(declared: Encoding, head: &[u8], total: Option<u64>) -> (Enco
         }
         let implicit = u64::from(u32::from_le_bytes([vr0, vr1, len0, len1]));
         let plausible = total.is_none_or(|total| implicit <= total);
-        if !has_vr && !(vr0.is_ascii_uppercase() && vr1.is_ascii_uppercase()) && plausible {
+        if !has_vr && plausible && ![vr0, vr1].iter().all(u8::is_ascii_uppercase) {
             return (Encoding::IMPLICIT_LITTLE, true);
         }
         return (declared, false);

@@ -86,12 +86,12 @@ fn write_element(
             check_value(data_set, element.vr, bytes).map_err(invalid)?;
             let odd = bytes.len() % 2;
             let length = u32::try_from(bytes.len() + odd).ok().filter(|&length| length != u32::MAX);
-            write_head(out, tag, element.vr, length.ok_or(invalid("it is too long"))?, encoding)?;
+            write_head(out, tag, element.vr, length.ok_or(invalid("it is too long"))?, encoding);
             out.extend_from_slice(bytes);
             out.extend(std::iter::repeat_n(padding(element.vr), odd));
         }
         Value::Sequence(items) => {
-            write_head(out, tag, Vr::SQ, u32::MAX, encoding)?;
+            write_head(out, tag, Vr::SQ, u32::MAX, encoding);
             for item in items {
                 out.extend_from_slice(&[0xFE, 0xFF, 0x00, 0xE0, 0xFF, 0xFF, 0xFF, 0xFF]);
                 for (&inner_tag, inner) in &item.elements {
@@ -105,7 +105,7 @@ fn write_element(
             if !encoding.explicit_vr {
                 return Err(invalid("encapsulated pixel data need explicit VR"));
             }
-            write_head(out, tag, Vr::OB, u32::MAX, encoding)?;
+            write_head(out, tag, Vr::OB, u32::MAX, encoding);
             for fragment in fragments {
                 let odd = fragment.len() % 2;
                 let length = u32::try_from(fragment.len() + odd).map_err(|_| invalid("a fragment is too long"))?;
@@ -120,7 +120,7 @@ fn write_element(
     Ok(())
 }
 
-fn write_head(out: &mut Vec<u8>, tag: Tag, vr: Vr, length: u32, encoding: Encoding) -> Result<(), DicomError> {
+fn write_head(out: &mut Vec<u8>, tag: Tag, vr: Vr, length: u32, encoding: Encoding) {
     out.extend_from_slice(&tag.0.to_le_bytes());
     out.extend_from_slice(&tag.1.to_le_bytes());
     if !encoding.explicit_vr {
@@ -132,12 +132,11 @@ fn write_head(out: &mut Vec<u8>, tag: Tag, vr: Vr, length: u32, encoding: Encodi
     } else if let Ok(short) = u16::try_from(length) {
         out.extend_from_slice(&vr.to_bytes());
         out.extend_from_slice(&short.to_le_bytes());
-    } else if encoding.explicit_vr {
+    } else {
         // PS3.5 section 6.2.2, note 2: too long for its VR in explicit form, so UN.
         out.extend_from_slice(b"UN\0\0");
         out.extend_from_slice(&length.to_le_bytes());
     }
-    Ok(())
 }
 
 fn padding(vr: Vr) -> u8 {
@@ -166,7 +165,7 @@ fn characters_max(vr: Vr) -> usize {
 fn check_value(data_set: &DataSet, vr: Vr, bytes: &[u8]) -> Result<(), &'static str> {
     if !is_text(vr) {
         let unit = unit_bytes(vr);
-        return if bytes.len() % unit == 0 { Ok(()) } else { Err("its length is no multiple of its unit") };
+        return if bytes.len().is_multiple_of(unit) { Ok(()) } else { Err("its length is no multiple of its unit") };
     }
     let Ok(text) = std::str::from_utf8(bytes) else {
         let utf8 = data_set.character_set.holds_utf8(bytes);

@@ -116,7 +116,7 @@ pub(crate) fn decode(coded: &[u8], description: &PixelDescription) -> Result<Vec
                 let (count, near, interleave) = scan_header(body, components - done)?;
                 let maxval =
                     preset.map_or((1 << bits) - 1, |p: [i32; 5]| if p[0] == 0 { (1 << bits) - 1 } else { p[0] });
-                if maxval < 1 || maxval > 65_535 || maxval / 2 < near || 255 < near {
+                if !(1..=65_535).contains(&maxval) || maxval / 2 < near || 255 < near {
                     return Err(broken("MAXVAL or NEAR is out of range"));
                 }
                 let parameters = Parameters::new(maxval, near, preset.map(|p| [p[1], p[2], p[3], p[4]]));

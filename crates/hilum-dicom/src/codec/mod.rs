@@ -54,7 +54,10 @@ fn unpack(mut bytes: Vec<u8>, description: &PixelDescription) -> Vec<u8> {
         return bits.take(samples).collect();
     }
     bytes.truncate(samples * description.sample_bytes());
-    if description.planar && description.samples_per_pixel == 3 && bytes.len() % (3 * description.sample_bytes()) == 0 {
+    if description.planar
+        && description.samples_per_pixel == 3
+        && bytes.len().is_multiple_of(3 * description.sample_bytes())
+    {
         return crate::pixel::interleave(&bytes, description.sample_bytes());
     }
     bytes

@@ -355,7 +355,8 @@ fn small_codestreams_with_huge_structure_are_refused() {
         bytes.extend_from_slice(&layers.to_be_bytes());
         bytes.extend_from_slice(&[0, 5, 4, 4, 0, 1]);
         bytes.extend_from_slice(&[precinct; 6]);
-        bytes.extend_from_slice(b"\xFF\x5C\x00\x13\x40\x40\x48\x48\x50\x48\x48\x50\x48\x48\x50\x48\x48\x50\x48\x48\x50");
+        bytes
+            .extend_from_slice(b"\xFF\x5C\x00\x13\x40\x40\x48\x48\x50\x48\x48\x50\x48\x48\x50\x48\x48\x50\x48\x48\x50");
         bytes.extend_from_slice(b"\xFF\x90\x00\x0A\0\0\0\0\0\x0E\x00\x01\xFF\x93\xFF\xD9");
         bytes
     };
