@@ -31,9 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let phantom = dx(seed, &Subject::seeded(seed, at), &acquisition, &findings)?;
         let images = phantom.instances.iter().map(|instance| instance.part10().to_vec()).collect();
-        // Engines add in another order; the map's logits reach 20.
-        let tolerance = Tolerance { raw: 2e-3, raw_relative: 1e-4, score: 1e-3, ..Tolerance::default() };
-        let output = record_golden(&folder, name, description, GoldenInput::Images(images), tolerance, &engines)?;
+        let output =
+            record_golden(&folder, name, description, GoldenInput::Images(images), Tolerance::default(), &engines)?;
         println!("{name}: placed {:?}", phantom.truth.findings);
         for finding in &output.findings {
             let place = finding.location.as_ref().map(|location| location.bounding_box);
