@@ -123,25 +123,29 @@ async fn commit(
     batch: &[NewInstance],
     answers: Vec<oneshot::Sender<Result<IntakeOutcome, StoreError>>>,
 ) {
-    let now = |batch: &[NewInstance]| batch.iter().map(|i| i.received_at).max().unwrap_or(Timestamp::from_micros(0));
-    match catalog.instances_commit(batch, now(batch)).await {
+    // A receiver that is gone belongs to an association that ended; its instance is stored all the same.
+    let tell = |answer: oneshot::Sender<_>, outcome| drop(answer.send(outcome));
+    let now = batch.iter().map(|instance| instance.received_at).max().unwrap_or(Timestamp::from_micros(0));
+    let error = match catalog.instances_commit(batch, now).await {
         Ok(outcomes) => {
-            for (answer, outcome) in answers.into_iter().zip(outcomes) {
-                // A receiver that is gone belongs to an association that ended; its instance is stored all the same.
-                let _ = answer.send(Ok(outcome));
-            }
+            answers.into_iter().zip(outcomes).for_each(|(answer, outcome)| tell(answer, Ok(outcome)));
+            return;
         }
-        Err(error) => {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                n_instances = batch.len(),
-                "a batch was not stored"
-            );
-            for (answer, instance) in answers.into_iter().zip(batch) {
-                let alone = std::slice::from_ref(instance);
-                let outcome = catalog.instances_commit(alone, instance.received_at).await;
-                let _ = answer.send(outcome.map(|mut outcomes| outcomes.remove(0)));
+        Err(error) => error,
+    };
+    tracing::error!(
+        error = &error as &dyn std::error::Error,
+        n_instances = batch.len(),
+        "a batch of instances was not stored"
+    );
+    for (answer, instance) in answers.into_iter().zip(batch) {
+        let outcome = match error.of_whole_batch() {
+            Some(error) => Err(error),
+            None => {
+                let alone = catalog.instances_commit(std::slice::from_ref(instance), instance.received_at).await;
+                alone.map(|mut outcomes| outcomes.remove(0))
             }
-        }
+        };
+        tell(answer, outcome);
     }
 }

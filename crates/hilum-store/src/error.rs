@@ -146,6 +146,17 @@ impl StoreError {
         }
     }
 
+    /// The same error again, when it cannot lie in one instance of a batch: the catalog is out of reach or full.
+    pub(crate) fn of_whole_batch(&self) -> Option<StoreError> {
+        match self {
+            StoreError::CatalogUnavailable { what, source } => {
+                Some(StoreError::CatalogUnavailable { what, source: source.clone() })
+            }
+            StoreError::OutOfSpace { what } => Some(StoreError::OutOfSpace { what }),
+            _ => None,
+        }
+    }
+
     /// A file error, with a full disk told apart.
     pub(crate) fn file(what: &'static str, source: std::io::Error) -> StoreError {
         use std::io::ErrorKind as Io;

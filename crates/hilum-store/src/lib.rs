@@ -8,12 +8,16 @@
 pub mod blobs;
 pub mod catalog;
 pub mod committer;
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod error;
 mod ids;
 pub mod queue;
 pub mod records;
 mod sql;
 pub mod sweep;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use blobs::{BlobOptions, BlobReader, BlobStore, LocalBlobs, SpoolFile, StoredBlob};
 pub use catalog::{Catalog, CatalogOptions, open};

@@ -84,7 +84,13 @@ impl Act {
     }
 
     /// Put a ready entry into the chain.
-    pub(super) fn audit_event(&mut self, event: AuditEvent) -> AuditEntry {
+    pub(super) fn audit_event(&mut self, mut event: AuditEvent) -> AuditEntry {
+        // What is hashed must be what is stored, and PostgreSQL stores no NUL (see `Value`).
+        for text in [&mut event.actor, &mut event.subject.id, &mut event.detail] {
+            if text.contains('\0') {
+                *text = text.replace('\0', "\u{fffd}");
+            }
+        }
         let entry = self.head.append(event);
         self.entries.push(entry.clone());
         entry

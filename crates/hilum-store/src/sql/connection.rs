@@ -284,7 +284,6 @@ impl Database {
                     ("lock_timeout", "10s"),
                     ("statement_timeout", "60s"),
                     ("idle_in_transaction_session_timeout", "30s"),
-                    ("default_transaction_isolation", "read committed"),
                     ("client_min_messages", "warning"),
                 ])
                 .statement_cache_capacity(512)

@@ -1,0 +1,166 @@
+//! What every back end must do. Each suite panics at the first thing that does not hold.
+
+mod blobs;
+mod intake;
+mod queue;
+mod release;
+mod shared;
+
+pub use blobs::blobs;
+
+/// Everything a catalog promises. `fresh` gives the address of a new, empty catalog each time it is called.
+///
+/// # Panics
+/// When a promise does not hold.
+pub async fn catalog(fresh: impl AsyncFn() -> String) {
+    macro_rules! cases {
+        ($($module:ident::$case:ident),* $(,)?) => {$(
+            println!("case {}", stringify!($case));
+            $module::$case(fresh().await).await;
+        )*};
+    }
+    cases![
+        intake::duplicates_and_conflicts,
+        intake::one_new_patient_from_many_tasks,
+        intake::quiet_time_fires_once_across_restarts,
+        intake::a_clock_that_goes_back_neither_loses_nor_doubles,
+        intake::announced_count_and_signal_complete,
+        intake::late_image_reopens,
+        intake::reads_of_studies,
+        intake::text_survives,
+        queue::two_owners_never_share_a_job,
+        queue::urgent_jobs_overtake,
+        queue::leases_pass_on_and_fence,
+        queue::retry_and_dead,
+        queue::scheduled_in_the_future_by_a_wrong_clock,
+        release::packages,
+        release::deployments_follow_the_lifecycle,
+        release::a_study_goes_through,
+        release::an_evaluation_must_cover_every_deployment,
+        release::suspension_takes_hold_at_once,
+        release::what_was_decided_on_must_be_current,
+        release::a_later_revision_supersedes,
+        release::deliveries_die_and_are_retried,
+        release::failures_leave_dispositions,
+        release::retirement_cancels,
+        shared::migrations_run_once_for_many,
+        shared::alarms_count_up,
+        shared::audit_chain_names_tampering,
+        shared::hostile_text_stays_text,
+    ];
+}
+
+pub(crate) mod material {
+    //! Objects the cases are made of.
+
+    use crate::records::{IntakeOutcome, NewInstance, Origin, Package, Source};
+    use crate::{Catalog, CatalogOptions, StudyKey};
+    use hilum_registry::{DeploymentSpec, DeploymentState};
+    use hilum_types::{Digest, InstanceHeader, Phi, Timestamp, Uid};
+    use std::sync::Arc;
+
+    /// Quiet time of every catalog here.
+    pub(crate) const QUIET: i64 = 60;
+
+    /// A moment: `seconds` after noon of 2026-11-23 UTC.
+    pub(crate) fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(1_795_435_200_000_000).plus_seconds(seconds)
+    }
+
+    pub(crate) fn uid(text: &str) -> Uid {
+        text.parse().expect("a test UID is well-formed")
+    }
+
+    pub(crate) async fn open(url: &str) -> Arc<dyn Catalog> {
+        let options = CatalogOptions { quiet_seconds: QUIET as u32, n_connections: 10 };
+        crate::open(url, &options).await.expect("a fresh catalog opens")
+    }
+
+    /// Instance `number` of study `study`, with content `content`, received at `received_at`.
+    pub(crate) fn instance(study: &str, number: u32, content: &str, received_at: Timestamp) -> NewInstance {
+        let attribute = |keyword: &str, value: &str| (keyword.to_owned(), Phi::new(vec![value.to_owned()]));
+        let header = InstanceHeader {
+            sop_instance_uid: uid(&format!("1.2.{study}.1.{number}")),
+            sop_class_uid: uid("1.2.840.10008.5.1.4.1.1.2"),
+            transfer_syntax_uid: uid("1.2.840.10008.1.2.1"),
+            study_instance_uid: uid(&format!("1.2.{study}")),
+            series_instance_uid: uid(&format!("1.2.{study}.1")),
+            attributes: [
+                attribute("AccessionNumber", &format!("ACC{study}")),
+                attribute("Modality", "CT"),
+                attribute("PatientName", "CANARY^PATIENT"),
+                attribute("PatientID", "CANARY-1"),
+                attribute("InstanceNumber", &number.to_string()),
+            ]
+            .into(),
+        };
+        let blob = Digest::of(content.as_bytes());
+        let origin = Origin { peer: "SCANNER".into(), source: Source::Dimse };
+        NewInstance { header, blob, content: blob, size: content.len() as u64, origin, received_at }
+    }
+
+    pub(crate) async fn store(catalog: &Arc<dyn Catalog>, instance: NewInstance) -> IntakeOutcome {
+        let now = instance.received_at;
+        let outcomes = catalog.instances_commit(&[instance], now).await.expect("an instance is stored");
+        outcomes.into_iter().next().expect("one outcome for one instance")
+    }
+
+    /// A study of one instance, complete at `at(QUIET)` with revision 1.
+    pub(crate) async fn complete_study(catalog: &Arc<dyn Catalog>, study: &str) -> StudyKey {
+        let key = store(catalog, instance(study, 1, &format!("{study} bytes"), at(0))).await.study_key().clone();
+        let completed = catalog.study_complete_due(at(QUIET), 10).await.expect("studies complete");
+        assert!(completed.contains(&(key.clone(), 1)));
+        key
+    }
+
+    pub(crate) async fn add_package(catalog: &Arc<dyn Catalog>) -> Digest {
+        let package = Package {
+            digest: Digest::of(b"package"),
+            name: "cxr".into(),
+            version: "1.0.0".into(),
+            manifest: serde_json::json!({ "name": "cxr" }),
+            location: "packages/cxr".into(),
+            imported_at: at(-1000),
+        };
+        catalog.package_add(&package, "user:test").await.expect("a package is entered");
+        package.digest
+    }
+
+    pub(crate) fn spec(name: &str, state: DeploymentState) -> DeploymentSpec {
+        DeploymentSpec {
+            name: name.into(),
+            package: Digest::of(b"package").to_string(),
+            state,
+            owner: "radiology".into(),
+            reading_mode: Default::default(),
+            destinations: vec!["pacs".into()],
+            turnaround_seconds: 600,
+            expires_after_seconds: None,
+            valid_until: None,
+            intended_use: Default::default(),
+            operating_points: Default::default(),
+            undetermined: Default::default(),
+        }
+    }
+
+    /// A package and a deployment of it.
+    pub(crate) async fn deploy(catalog: &Arc<dyn Catalog>, name: &str, state: DeploymentState) {
+        let package = add_package(catalog).await;
+        let applied = catalog.deployment_apply(&spec(name, state), package, "user:test", at(-900)).await;
+        assert_eq!(applied.expect("a deployment is applied").state, state);
+    }
+
+    /// The chain holds, the books balance, and no canary is in the chain (PR-13).
+    pub(crate) async fn all_is_well(catalog: &Arc<dyn Catalog>) {
+        let verified = catalog.audit_verify(&[]).await.expect("the chain can be read");
+        let verified = verified.expect("the chain holds");
+        assert_eq!(verified.count, verified.head.seq);
+        for line in catalog.books("2026-11-01", "2026-12-31").await.expect("the books can be read") {
+            assert!(line.balanced, "books do not balance: {line:?}");
+        }
+        for entry in catalog.audit_page(0, 10_000).await.expect("the chain can be read") {
+            let text = serde_json::to_string(&entry).expect("an entry can be written");
+            assert!(!text.contains("CANARY") && !text.contains("\"1.2."), "identifiers in the chain: {text}");
+        }
+    }
+}

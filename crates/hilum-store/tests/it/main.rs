@@ -1,0 +1,4 @@
+//! The store on real back ends.
+
+mod back_ends;
+mod committing;
