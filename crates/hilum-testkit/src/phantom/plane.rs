@@ -133,18 +133,20 @@ impl Plane {
             return plane;
         }
         let kernel = gaussian(sigma);
-        let (rows, columns) = (self.grid.rows, self.grid.columns);
-        let mut line = Vec::new();
-        for row in 0..rows {
-            let values = &mut plane.values[row * columns..(row + 1) * columns];
-            line.clear();
-            line.extend_from_slice(values);
-            convolve(&line, &kernel, |column, value| values[column] = value);
+        let (rows, columns, reach) = (self.grid.rows, self.grid.columns, kernel.len() - 1);
+        let mut line = vec![0.0; columns + 2 * reach];
+        for row in plane.values.chunks_exact_mut(columns) {
+            line[..reach].fill(row[0]);
+            line[reach..reach + columns].copy_from_slice(row);
+            line[reach + columns..].fill(row[columns - 1]);
+            accumulate(row, &kernel, |offset| (&line[reach - offset..], &line[reach + offset..]));
         }
-        for column in 0..columns {
-            line.clear();
-            line.extend((0..rows).map(|row| plane.values[row * columns + column]));
-            convolve(&line, &kernel, |row, value| plane.values[row * columns + column] = value);
+        let source = plane.values.clone();
+        let row_of = |row: usize| &source[row * columns..(row + 1) * columns];
+        for (row, target) in plane.values.chunks_exact_mut(columns).enumerate() {
+            accumulate(target, &kernel, |offset| {
+                (row_of(row.saturating_sub(offset)), row_of((row + offset).min(rows - 1)))
+            });
         }
         plane
     }
@@ -192,14 +194,17 @@ fn gaussian(sigma: f64) -> Vec<f64> {
     weights
 }
 
-fn convolve(line: &[f64], kernel: &[f64], mut put: impl FnMut(usize, f64)) {
-    let last = line.len() - 1;
-    for centre in 0..line.len() {
-        let mut sum = kernel[0] * line[centre];
-        for (offset, weight) in kernel.iter().enumerate().skip(1) {
-            sum += weight * (line[centre.saturating_sub(offset)] + line[(centre + offset).min(last)]);
+/// Weighted sum of the values at each distance on both sides, which `sides` gives.
+fn accumulate<'a>(target: &mut [f64], kernel: &[f64], sides: impl Fn(usize) -> (&'a [f64], &'a [f64])) {
+    let (centre, _) = sides(0);
+    for (value, centre) in target.iter_mut().zip(centre) {
+        *value = kernel[0] * centre;
+    }
+    for (offset, weight) in kernel.iter().enumerate().skip(1) {
+        let (before, after) = sides(offset);
+        for ((value, before), after) in target.iter_mut().zip(before).zip(after) {
+            *value += weight * (before + after);
         }
-        put(centre, sum);
     }
 }
 
