@@ -62,11 +62,12 @@ def session(name, threads=1):
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def prepared(source, side):
+def prepared(source, side, with_size=False):
     """The same preprocessing in Python: decode, window of 8-bit data is the identity, resize with Pillow."""
     import pydicom
     from PIL import Image
 
     pixels = pydicom.dcmread(source).pixel_array
     small = Image.fromarray(pixels).resize((side, side), Image.BILINEAR)
-    return np.asarray(small, np.float32)[None, None]
+    tensor = np.asarray(small, np.float32)[None, None]
+    return (tensor, pixels.shape[::-1]) if with_size else tensor

@@ -62,9 +62,18 @@ pub(crate) fn prepare_image(spec: &InputSpec, frame: Frame) -> Result<Prepared, 
     for step in &spec.preprocess {
         plane.apply(step)?;
     }
-    let (shape, values) = arrange(spec, &plane)?;
+    let grid = plane.grid.clone();
+    let (shape, values) = arrange(spec, plane)?;
     let tensor = tensor(shape, values, spec.dtype)?;
-    Ok(Prepared { tensor, grid: plane.grid, slices: vec![slice], slice_step_mm: None, decode: Duration::ZERO })
+    Ok(Prepared { tensor, grid, slices: vec![slice], slice_step_mm: None, decode: Duration::ZERO })
+}
+
+/// One image to every input.
+pub(crate) fn prepare_images(specs: &[InputSpec], frame: Frame) -> Result<Vec<Prepared>, InferError> {
+    let Some((last, others)) = specs.split_last() else { return Ok(Vec::new()) };
+    let mut prepared = others.iter().map(|spec| prepare_image(spec, frame.clone())).collect::<Result<Vec<_>, _>>()?;
+    prepared.push(prepare_image(last, frame)?);
+    Ok(prepared)
 }
 
 /// A series to a volume tensor.
@@ -107,7 +116,7 @@ pub(crate) fn prepare_volume(
 }
 
 /// Channel layout.
-fn arrange(spec: &InputSpec, plane: &Plane) -> Result<(Vec<usize>, Vec<f32>), InferError> {
+fn arrange(spec: &InputSpec, plane: Plane) -> Result<(Vec<usize>, Vec<f32>), InferError> {
     let wanted = spec.channels as usize;
     let (rows, columns, has) = (plane.rows, plane.columns, plane.channels);
     if has != wanted && has != 1 {
@@ -116,11 +125,11 @@ fn arrange(spec: &InputSpec, plane: &Plane) -> Result<(Vec<usize>, Vec<f32>), In
             spec.tensor
         )));
     }
-    let pixels = &plane.pixels;
+    let pixels = plane.pixels;
     let values = match (spec.layout, has == wanted) {
-        (Layout::Nhwc, true) => pixels.clone(),
+        (Layout::Nhwc, true) => pixels,
         (Layout::Nhwc, false) => pixels.iter().flat_map(|v| std::iter::repeat_n(*v, wanted)).collect(),
-        (_, true) if has == 1 => pixels.clone(),
+        (_, true) if has == 1 => pixels,
         (_, true) => (0..has).flat_map(|c| pixels.iter().skip(c).step_by(has).copied()).collect(),
         (_, false) => pixels.repeat(wanted),
     };

@@ -142,10 +142,7 @@ fn carry_out(
                 let begun = Instant::now();
                 let frame = opened.frame(index)?;
                 state.timings.decode_us += micros(begun.elapsed());
-                let inputs = state.timed(|| {
-                    let specs = manifest.inputs.iter();
-                    specs.map(|spec| prepare::prepare_image(spec, frame.clone())).collect::<Result<_, _>>()
-                })?;
+                let inputs = state.timed(|| prepare::prepare_images(&manifest.inputs, frame))?;
                 state.infer(inputs, stop)?;
                 if !each {
                     break 'instances;

@@ -61,13 +61,19 @@ fn measurement(spec: &SegmentSpec, voxels: u64, runs: &[RunOutput]) -> Option<Me
     }
 }
 
+/// Neighbours of a source index on a model axis, and the weight of the second.
+type Tap = Option<(usize, usize, f64)>;
+
 /// Values over the model's grid and, per source axis, where each source index lies on it.
 struct Field<'a> {
     values: Cow<'a, [f32]>,
     channels: usize,
     voxels: usize,
-    /// Per source axis, per index: neighbours on the model axis as offsets, and the weight of the second.
-    taps: [Vec<Option<(usize, usize, f64)>>; 3],
+    /// Per source axis, per index.
+    taps: [Vec<Tap>; 3],
+    /// Per source axis: length of the model axis on it, and the distance of its neighbours in `values`.
+    lengths: [usize; 3],
+    strides: [usize; 3],
 }
 
 impl<'a> Field<'a> {
@@ -92,7 +98,9 @@ impl<'a> Field<'a> {
             return Err(wrong(format!("segmentation {:?} holds values that are no numbers", spec.tensor)));
         }
         let taps = [0, 1, 2].map(|axis| taps(&grid, axis, spec.resize));
-        Ok(Field { values, channels, voxels, taps })
+        let lengths = [0, 1, 2].map(|axis| shape[grid.model_axis(axis)]);
+        let strides = [0, 1, 2].map(|axis| shape[grid.model_axis(axis) + 1..].iter().product());
+        Ok(Field { values, channels, voxels, taps, lengths, strides })
     }
 
     /// One mask per segment on a source slice.
@@ -100,22 +108,28 @@ impl<'a> Field<'a> {
         let [slices, rows, columns] = &self.taps;
         let mut masks = vec![vec![0u8; rows.len() * columns.len()]; spec.segments.len()];
         let Some(slice) = slices[slice] else { return masks };
-        let mut corners: Vec<(usize, f64)> = Vec::with_capacity(8);
-        let mut at = vec![0f64; self.channels];
+        let (length, stride) = (self.lengths[2], self.strides[2]);
+        // One line of the model's grid per channel, interpolated to the source row.
+        let mut lines = vec![0f32; self.channels * length];
+        let mut at = vec![0f32; self.channels];
         for (r, row) in rows.iter().enumerate() {
+            let Some(row) = row else { continue };
+            let mut corners = vec![(0, 1.0)];
+            split(&mut corners, slice, self.strides[0]);
+            split(&mut corners, *row, self.strides[1]);
+            for (channel, line) in lines.chunks_exact_mut(length).enumerate() {
+                line.fill(0.0);
+                for (offset, weight) in &corners {
+                    let values = self.values[channel * self.voxels + offset..].iter().step_by(stride);
+                    line.iter_mut().zip(values).for_each(|(sum, value)| *sum += *weight as f32 * value);
+                }
+            }
             for (c, column) in columns.iter().enumerate() {
-                let (Some(row), Some(column)) = (row, column) else { continue };
-                corners.clear();
-                corners.push((0, 1.0));
-                for (low, high, weight) in [slice, *row, *column] {
-                    split(&mut corners, low, high, weight);
+                let Some((low, high, weight)) = *column else { continue };
+                for (value, line) in at.iter_mut().zip(lines.chunks_exact(length)) {
+                    *value = line[low] + (line[high] - line[low]) * weight as f32;
                 }
-                for (channel, value) in at.iter_mut().enumerate() {
-                    let plane = &self.values[channel * self.voxels..];
-                    *value = corners.iter().map(|(offset, weight)| weight * f64::from(plane[*offset])).sum();
-                }
-                let pixel = r * columns.len() + c;
-                mark(spec, &at, pixel, &mut masks);
+                mark(spec, &at, r * columns.len() + c, &mut masks);
             }
         }
         masks
@@ -123,20 +137,21 @@ impl<'a> Field<'a> {
 }
 
 /// Offsets times two neighbours; a neighbour without weight is left out.
-fn split(corners: &mut Vec<(usize, f64)>, low: usize, high: usize, weight: f64) {
+fn split(corners: &mut Vec<(usize, f64)>, tap: (usize, usize, f64), stride: usize) {
+    let (low, high, weight) = tap;
     let count = corners.len();
     if weight != 0.0 {
         corners.extend_from_within(..);
-        corners[count..].iter_mut().for_each(|(offset, w)| (*offset, *w) = (*offset + high, *w * weight));
+        corners[count..].iter_mut().for_each(|(offset, w)| (*offset, *w) = (*offset + high * stride, *w * weight));
     }
-    corners[..count].iter_mut().for_each(|(offset, w)| (*offset, *w) = (*offset + low, *w * (1.0 - weight)));
+    corners[..count].iter_mut().for_each(|(offset, w)| (*offset, *w) = (*offset + low * stride, *w * (1.0 - weight)));
 }
 
-fn mark(spec: &SegmentationOutput, at: &[f64], pixel: usize, masks: &mut [Vec<u8>]) {
+fn mark(spec: &SegmentationOutput, at: &[f32], pixel: usize, masks: &mut [Vec<u8>]) {
     match spec.threshold {
         Some(threshold) => {
             for (segment, mask) in spec.segments.iter().zip(masks) {
-                mask[pixel] = u8::from(threshold < at[segment.channel]);
+                mask[pixel] = u8::from(threshold < f64::from(at[segment.channel]));
             }
         }
         None => {
@@ -159,10 +174,9 @@ fn values(tensor: &Tensor, activation: Activation, channels: usize, voxels: usiz
 }
 
 /// Where the indices of a source axis lie on the model's grid; `None` beyond its edge.
-fn taps(grid: &Grid, source_axis: usize, interpolation: GridInterpolation) -> Vec<Option<(usize, usize, f64)>> {
+fn taps(grid: &Grid, source_axis: usize, interpolation: GridInterpolation) -> Vec<Tap> {
     let axis = grid.model_axis(source_axis);
     let (map, length) = (grid.axes[axis], grid.model[axis]);
-    let stride: usize = grid.model[axis + 1..].iter().product();
     (0..grid.source[source_axis])
         .map(|index| {
             let at = (index as f64 - map.offset) / map.scale;
@@ -174,10 +188,10 @@ fn taps(grid: &Grid, source_axis: usize, interpolation: GridInterpolation) -> Ve
             let at = at.clamp(0.0, last);
             let near = at.round();
             Some(if interpolation == GridInterpolation::Nearest || (at - near).abs() < 1e-9 {
-                (near as usize * stride, 0, 0.0)
+                (near as usize, near as usize, 0.0)
             } else {
                 let low = at.floor();
-                (low as usize * stride, (low as usize + 1) * stride, at - low)
+                (low as usize, low as usize + 1, at - low)
             })
         })
         .collect()

@@ -3,6 +3,9 @@ use crate::InferError;
 use hilum_dicom::lut::{ModalityLut, VoiLut, WindowFunction};
 use hilum_registry::manifest::{PreprocessStep, ResizeFilter, VoiFunction};
 
+/// Stored values up to this many get a table: 16 bits.
+const TABLE_MAX: f64 = 65_536.0;
+
 /// An image on its way to a tensor.
 #[derive(Debug)]
 pub(super) struct Plane {
@@ -12,6 +15,8 @@ pub(super) struct Plane {
     pub(super) pixels: Vec<f32>,
     /// Nominal range of the values.
     range: [f64; 2],
+    /// Whether the values are still stored values: whole numbers within `range`.
+    stored: bool,
     monochrome1: bool,
     modality: ModalityLut,
     voi: Option<VoiLut>,
@@ -25,6 +30,7 @@ impl Plane {
             columns: frame.columns,
             channels: frame.channels,
             range: frame.range,
+            stored: frame.whole_numbers,
             monochrome1: frame.monochrome1,
             modality: frame.modality,
             voi: frame.voi,
@@ -34,6 +40,13 @@ impl Plane {
     }
 
     pub(super) fn apply(&mut self, step: &PreprocessStep) -> Result<(), InferError> {
+        let stored = std::mem::take(&mut self.stored);
+        match step {
+            PreprocessStep::Monochrome2 {} | PreprocessStep::Grey {} if self.channels == 1 => self.stored = stored,
+            PreprocessStep::ModalityLut {} if self.modality == ModalityLut::Identity => self.stored = stored,
+            PreprocessStep::Voi { .. } => self.stored = stored,
+            _ => {}
+        }
         match step {
             PreprocessStep::ModalityLut {} => self.modality_lut(),
             PreprocessStep::Voi { center, width, function, output } => self.voi(*center, *width, *function, *output),
@@ -112,11 +125,27 @@ impl Plane {
         }
         match lut.filter(|_| self.channels == 1) {
             Some(lut) => {
-                lut.apply(&mut self.pixels);
-                self.range = [0.0, 1.0];
+                let map = |values: &mut [f32]| {
+                    lut.apply(values);
+                    let span = output[1] - output[0];
+                    values.iter_mut().for_each(|v| *v = (f64::from(*v) * span + output[0]) as f32);
+                };
+                let [low, high] = self.range;
+                if std::mem::take(&mut self.stored) && high - low < TABLE_MAX {
+                    // Every stored value once, then a look-up per pixel.
+                    let mut table: Vec<f32> = (0..=(high - low) as u32).map(|n| (low + f64::from(n)) as f32).collect();
+                    map(&mut table);
+                    let (low, last) = (low as f32, table.len() - 1);
+                    self.pixels.iter_mut().for_each(|v| *v = table[((*v - low) as usize).min(last)]);
+                } else {
+                    map(&mut self.pixels);
+                }
+                self.range = output;
+            }
+            None => {
+                self.stored = false;
                 self.stretch_range(output);
             }
-            None => self.stretch_range(output),
         }
     }
 

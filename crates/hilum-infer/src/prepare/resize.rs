@@ -85,7 +85,8 @@ pub(super) fn resize(
     let horizontal = (to[1] != columns).then(|| Kernel::new(filter, columns, to[1]));
     let vertical = (to[0] != rows).then(|| Kernel::new(filter, rows, to[0]));
     if round {
-        let mut bytes: Vec<u8> = pixels.iter().map(|v| v.round().clamp(0.0, 255.0) as u8).collect();
+        // `as` truncates and holds to 0 to 255: this rounds halves up, without a call per pixel.
+        let mut bytes: Vec<u8> = pixels.iter().map(|v| (v + 0.5) as u8).collect();
         if let Some(kernel) = horizontal {
             bytes = across_8bit(&bytes, columns, channels, &kernel);
         }

@@ -24,6 +24,8 @@ pub(crate) struct Frame {
     pub(crate) values: Vec<f32>,
     /// Smallest and largest value that can be stored.
     pub(crate) range: [f64; 2],
+    /// Whether all values are whole numbers within `range`.
+    pub(crate) whole_numbers: bool,
     pub(crate) monochrome1: bool,
     pub(crate) modality: ModalityLut,
     pub(crate) voi: Option<VoiLut>,
@@ -105,6 +107,7 @@ impl<'a> Opened<'a> {
             channels,
             values,
             range,
+            whole_numbers: !description.float,
             monochrome1: photometric == "MONOCHROME1",
             modality: ModalityLut::of(data_set, index),
             voi: VoiLut::of(data_set, index),
