@@ -2,6 +2,7 @@ use crate::metrics::Metrics;
 use crate::pages::view::Chip;
 use crate::security::Hosts;
 use hilum_audit::{AuditAction, AuditEvent, AuditSubject, SubjectKind};
+use hilum_intake::Intake;
 use hilum_store::{BlobStore, Catalog, Committer, StoreError, StudyKey};
 use hilum_types::Timestamp;
 use prometheus_client::registry::Registry;
@@ -75,6 +76,14 @@ impl Readiness {
     }
 }
 
+struct TypedClock(Clock);
+
+impl hilum_types::Clock for TypedClock {
+    fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
 /// Everything the handlers need. Clones share it.
 #[derive(Clone)]
 pub struct AppState {
@@ -124,6 +133,11 @@ impl AppState {
             accesses: Arc::default(),
             settled: Arc::default(),
         }
+    }
+
+    /// The way in for received objects, which C-STORE and folder import take as well.
+    pub(crate) fn intake(&self) -> Intake {
+        Intake::new(self.committer.clone(), self.limits.dicom, Arc::new(TypedClock(self.clock.clone())))
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -162,23 +162,42 @@ impl Incoming {
             }),
             _ => Ok(scanned),
         });
-        let Incoming { intake, spool, origin, .. } = self;
-        let now = intake.clock.now();
         match scanned {
             Ok(scanned) => {
-                let outcome = intake.committer.store(spool, scanned.header.clone(), origin, now).await?;
+                let outcome = self.commit(&scanned).await?;
                 Ok(Received::Instance { scanned: Box::new(scanned), outcome })
             }
-            Err(error) => {
-                let reason = Reason::new(quarantine_code(&error), error.to_string());
-                let key = intake.committer.quarantine(spool, &reason, &origin, now).await?;
-                Ok(Received::Quarantined { key, error })
-            }
+            Err(error) => Ok(Received::Quarantined { key: self.set_aside(&error).await?, error }),
         }
     }
 
+    /// Store it as the instance that [`Incoming::scan`] found.
+    ///
+    /// # Errors
+    /// Nothing was kept.
+    pub async fn commit(self, scanned: &Scanned) -> Result<IntakeOutcome, IntakeError> {
+        let Incoming { intake, spool, origin, .. } = self;
+        let now = intake.clock.now();
+        Ok(intake.committer.store(spool, scanned.header.clone(), origin, now).await?)
+    }
+
+    /// Put it into quarantine because of `error`.
+    ///
+    /// # Errors
+    /// Nothing was kept.
+    pub async fn set_aside(self, error: &DicomError) -> Result<QuarantineKey, IntakeError> {
+        let Incoming { intake, spool, origin, .. } = self;
+        let now = intake.clock.now();
+        let reason = Reason::new(quarantine_code(error), error.to_string());
+        Ok(intake.committer.quarantine(spool, &reason, &origin, now).await?)
+    }
+
     /// The header, from the first bytes when they are enough; else from the whole file, on a thread that may block.
-    async fn scan(&self) -> Result<Result<Scanned, DicomError>, IntakeError> {
+    /// For callers that decide on it before anything is kept; all bytes must have come.
+    ///
+    /// # Errors
+    /// [`IntakeError::ReadBack`]; the inner error says why the object is no instance.
+    pub async fn scan(&self) -> Result<Result<Scanned, DicomError>, IntakeError> {
         match read_header_prefix(&self.head, self.spool.size(), None, &self.intake.limits) {
             Err(error) if error.kind() == ErrorKind::MoreBytesNeeded => {}
             settled => return Ok(settled),

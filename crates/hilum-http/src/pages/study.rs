@@ -403,7 +403,8 @@ fn timeline(events: &[EventBody]) -> (Vec<TimelineRow>, String) {
     let mut rows: Vec<TimelineRow> = Vec::new();
     let mut day = String::new();
     let mut before: Option<Timestamp> = None;
-    let told_twice: Vec<&EventBody> = events.windows(2).filter(|pair| ends_at_the_gate(pair)).map(|pair| &pair[0]).collect();
+    let told_twice: Vec<&EventBody> =
+        events.windows(2).filter(|pair| ends_at_the_gate(pair)).map(|pair| &pair[0]).collect();
     let groups = events.chunk_by(|a, b| a.kind == "instance_stored" && b.kind == a.kind && a.revision == b.revision);
     for group in groups {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
@@ -420,7 +421,11 @@ fn timeline(events: &[EventBody]) -> (Vec<TimelineRow>, String) {
             word: word(&first.kind),
             deployment: first.deployment.clone().unwrap_or_default(),
             text,
-            after: before.map(|before| duration(at(first).micros_since(before))).unwrap_or_default(),
+            after: before
+                .map(|before| at(first).micros_since(before))
+                .filter(|micros| 1000 <= *micros)
+                .map(duration)
+                .unwrap_or_default(),
             at: moment.clone(),
         });
         day = moment.day;

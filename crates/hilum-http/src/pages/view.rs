@@ -30,7 +30,7 @@ fn detail(journey: &DeploymentJourney) -> String {
         }
         Status::Finding => found(journey, "present").join(", "),
         Status::Indeterminate => found(journey, "indeterminate").join(", "),
-        Status::Hidden => "the reading mode does not show it".to_owned(),
+        Status::Hidden => "not shown to readers".to_owned(),
         Status::NoFinding | Status::Result | Status::Waiting | Status::Running => String::new(),
     }
 }

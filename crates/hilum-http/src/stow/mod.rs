@@ -14,9 +14,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
-use hilum_store::StoreError;
 use hilum_types::Uid;
-use intake::{Partial, Taken};
+use intake::{Part, Taken};
 use multipart::{Event, MultipartParser, Related};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -105,7 +104,7 @@ struct Receiver {
     in_flight: FuturesOrdered<JoinHandle<Taken>>,
     taken: Vec<Taken>,
     n_parts: usize,
-    part: Option<Result<Partial, StoreError>>,
+    part: Option<Part>,
 }
 
 impl Receiver {
@@ -158,23 +157,16 @@ impl Receiver {
                 if self.state.limits.stow_instances_max < self.n_parts {
                     return Err(too_large("the request holds more instances than one request may"));
                 }
-                self.part = Some(Partial::begin(&self.state, &head));
+                self.part = Some(Part::begin(&self.state, &head));
             }
             Event::Data(bytes) => {
-                let limit = self.state.limits.dicom.file_bytes_max;
                 let Some(part) = &mut self.part else { return Ok(()) };
-                let Ok(partial) = part else { return Ok(()) };
-                if limit < partial.size() + bytes.len() as u64 {
-                    return Err(too_large("an instance is larger than one instance may be"));
-                }
-                // What cannot be written is told in the answer; the rest of the part is passed over.
-                if let Err(error) = partial.write(&bytes) {
-                    *part = Err(error);
-                }
+                part.write(&bytes).map_err(|_| too_large("an instance is larger than one instance may be"))?;
             }
             Event::PartEnd => {
                 let Some(part) = self.part.take() else { return Ok(()) };
-                let take = intake::take(self.state.clone(), part, self.study.clone(), self.quarantined.clone());
+                let quarantine_max = self.state.limits.stow_quarantine_max;
+                let take = intake::take(part, self.study.clone(), self.quarantined.clone(), quarantine_max);
                 self.in_flight.push_back(tokio::spawn(take));
                 while self.state.limits.stow_in_flight_max <= self.in_flight.len() {
                     let Some(taken) = self.in_flight.next().await else { break };

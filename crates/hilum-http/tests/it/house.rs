@@ -6,7 +6,7 @@ use axum::http::{Request, Response, StatusCode, header};
 use bytes::Bytes;
 use hilum_gate::{GateDecision, Outcome, Stage, Step, StepName, Verdict};
 use hilum_http::{AppState, router};
-use hilum_registry::DeploymentSpec;
+use hilum_registry::{DeploymentSpec, DeploymentState};
 use hilum_store::records::{
     DeliveryOutcome, Evaluation, GateDecisionRecord, GateStage, InferenceOutcome, NewInference, NewResult, Package,
     ResultKind,
@@ -174,7 +174,7 @@ impl House {
     }
 
     /// Carry out the next `Evaluate` job: each deployment runs, or ends as given.
-    pub async fn evaluate(&self, ends: &[(&str, Option<Disposition>)], shadow: bool) -> StudyKey {
+    pub async fn evaluate(&self, ends: &[(&str, Option<Disposition>)]) -> StudyKey {
         let job = self.lease(JobKind::Evaluate).await.expect("an evaluation is due");
         let study_key = job.study_key.clone().unwrap();
         let mut evaluation = Evaluation {
@@ -186,7 +186,7 @@ impl House {
         };
         for (name, end) in ends {
             let (verdict, mut steps) = match end {
-                None => (run(shadow), passed()),
+                None => (run(self.is_shadow(name).await), passed()),
                 Some(Disposition::Withheld(reason)) => (Verdict::Withheld { reason: reason.clone() }, passed()),
                 Some(end) => (Verdict::NotEligible { reason: end.reason().unwrap().clone() }, passed()),
             };
@@ -197,9 +197,9 @@ impl House {
             evaluation.decisions.push(self.decision(name, Stage::BeforeInference, verdict, steps));
             match end {
                 Some(end) => evaluation.dispositions.push(((*name).to_owned(), end.clone())),
-                None => evaluation
-                    .infer
-                    .push(NewInference { deployment: (*name).to_owned(), priority: Priority::ROUTINE }),
+                None => {
+                    evaluation.infer.push(NewInference { deployment: (*name).to_owned(), priority: Priority::ROUTINE })
+                }
             }
         }
         self.catalog.evaluation_record(&job.lease(), &evaluation, self.now()).await.unwrap();
@@ -207,9 +207,10 @@ impl House {
     }
 
     /// Carry out the next `Infer` job: the nodule is there or not, with a report and a key image.
-    pub async fn infer(&self, presence: Presence, shadow: bool) -> Uid {
+    pub async fn infer(&self, presence: Presence) -> Uid {
         let job = self.lease(JobKind::Infer).await.expect("an inference is due");
         let (study_key, deployment) = (job.study_key.clone().unwrap(), job.deployment.clone().unwrap());
+        let shadow = self.is_shadow(&deployment).await;
         let started_at = self.now();
         self.pass(840);
         let key_image = key_image(&study_key, presence);
@@ -229,7 +230,8 @@ impl House {
             });
         }
         let uid = results[1].sop_instance_uid.clone();
-        let record = json!({ "format": 1, "engine": { "name": "tract", "version": "0.23" }, "output": output(presence) });
+        let record =
+            json!({ "format": 1, "engine": { "name": "tract", "version": "0.23" }, "output": output(presence) });
         let outcome = InferenceOutcome {
             study_key,
             revision: job.revision.unwrap(),
@@ -247,6 +249,11 @@ impl House {
         };
         self.catalog.inference_record(&job.lease(), &outcome, self.now()).await.unwrap();
         uid
+    }
+
+    async fn is_shadow(&self, deployment: &str) -> bool {
+        let deployment = self.catalog.deployment_get(deployment).await.unwrap().unwrap();
+        deployment.state == DeploymentState::Shadow
     }
 
     pub async fn deliver(&self, outcome: DeliveryOutcome) -> bool {
@@ -268,7 +275,10 @@ fn passed() -> Vec<Step> {
         step(StepName::State, Reason::about("state", "the deployment is active", "state", "active")),
         step(StepName::Suspension, Reason::new("suspension.none", "no suspension is in force")),
         step(StepName::IntendedUse, Reason::about("intended-use.modality", "modality is DX", "Modality", "DX")),
-        step(StepName::IntendedUse, Reason::about("intended-use.body-part", "body part is CHEST", "BodyPartExamined", "CHEST")),
+        step(
+            StepName::IntendedUse,
+            Reason::about("intended-use.body-part", "body part is CHEST", "BodyPartExamined", "CHEST"),
+        ),
         step(StepName::ReadingMode, Reason::new("reading-mode", "readers see the result alongside")),
     ]
 }

@@ -47,12 +47,8 @@ impl Object {
 
     /// The Part 10 file.
     pub fn file(&self) -> Vec<u8> {
-        let mut bytes = part10_header(
-            &self.class.parse().unwrap(),
-            &self.uid(),
-            &"1.2.840.10008.1.2.1".parse().unwrap(),
-            None,
-        );
+        let mut bytes =
+            part10_header(&self.class.parse().unwrap(), &self.uid(), &"1.2.840.10008.1.2.1".parse().unwrap(), None);
         let grey = (8u16, 8u16, vec![self.grey; 64]);
         let (rows, columns, pixels) = self.colour.clone().unwrap_or(grey);
         let samples: u16 = if self.colour.is_some() { 3 } else { 1 };
