@@ -5,7 +5,7 @@ use crate::runner::{Context, JobError, describe};
 use bytes::Bytes;
 use hilum_dicom::{Limits, Scanned, read_part10_header};
 use hilum_dimse::{
-    Association, AssociationOptions, ClientError, ClientErrorKind, DataSet, ProposedContext, StatusClass, StoreRequest,
+    Association, AssociationOptions, ClientError, ClientErrorKind, DataSet, ProposedContext, Status, StatusClass, StoreRequest,
     Timeouts,
 };
 use hilum_registry::DeploymentState;
@@ -79,7 +79,9 @@ async fn attempt(context: &Context, job: &Job, delivery: &Delivery) -> Result<De
 
 /// Hand one Part 10 object to a destination.
 pub async fn send(destination: &Destination, part10: Bytes) -> Attempt {
-    let scanned = match read_part10_header(&part10, &Limits::default()) {
+    // Our own object, so the bound on elements does not apply: a segmentation of many frames has more.
+    let limits = Limits { element_count_max: u64::MAX, ..Limits::default() };
+    let scanned = match read_part10_header(&part10, &limits) {
         Ok(scanned) => scanned,
         Err(error) => return Attempt::Permanent(format!("the stored object cannot be read: {error}")),
     };
@@ -133,6 +135,8 @@ async fn store(destination: &Destination, scanned: &Scanned, part10: &[u8]) -> R
             Attempt::Accepted
         }
         StatusClass::TransientRefusal => Attempt::Transient(format!("refused for now with status {status}")),
+        // Result UIDs are derived, so what the archive holds under this one is this object, from an earlier attempt.
+        StatusClass::PermanentRefusal if status == Status::DUPLICATE_SOP_INSTANCE => Attempt::Accepted,
         StatusClass::PermanentRefusal => Attempt::Permanent(format!("refused with status {status}")),
     })
 }
@@ -164,7 +168,7 @@ async fn send_stow(url: &str, sop_instance_uid: &Uid, part10: Bytes) -> Attempt 
         200 | 202 if failure.is_none() => Attempt::Accepted,
         408 | 429 | 500..=599 => Attempt::Transient(format!("refused for now with HTTP status {}", status.as_u16())),
         code => match failure {
-            Some(reason) if hilum_dimse::Status(reason).class() == StatusClass::TransientRefusal => {
+            Some(reason) if Status(reason).class() == StatusClass::TransientRefusal => {
                 Attempt::Transient(format!("refused for now with failure reason {reason:04X}"))
             }
             Some(reason) => Attempt::Permanent(format!("refused with failure reason {reason:04X}")),

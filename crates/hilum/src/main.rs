@@ -1,2 +1,247 @@
-//! The `hilum` command.
-fn main() {}
+//! Program: the `hilum` command: serve, work, check, apply, model, study, delivery, audit, import, demo.
+
+mod commands;
+mod config;
+mod demo;
+mod serve;
+mod system;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runs machine-learning models on radiology studies, and only while they perform as expected.
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which configuration a command works on.
+#[derive(Args)]
+struct ConfigFile {
+    /// Configuration file.
+    #[arg(long = "config", value_name = "FILE", env = "HILUM_CONFIG", default_value = "hilum.toml", global = true)]
+    path: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Receive studies, run models, deliver results, serve the API and the pages.
+    Serve {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Carry out jobs only; many processes may share one PostgreSQL catalog and one data folder.
+    Work {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Check the configuration, the catalog, the engines and every destination, and show what would be used.
+    Check {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Do not send C-ECHO to the destinations.
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Put declared deployments in force.
+    Apply {
+        /// A configuration file, or a file with only [[deployment]] tables.
+        file: PathBuf,
+        /// Show who would have been eligible among the last studies, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Studies the dry run looks at.
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        studies: u32,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Import and list model packages.
+    Model {
+        #[command(subcommand)]
+        command: ModelCommand,
+    },
+    /// Stop a deployment: holds for the very next study, stops queued work, survives a restart.
+    Suspend {
+        /// Name of the deployment.
+        name: String,
+        /// Why, for everybody who will ask.
+        #[arg(long)]
+        reason: String,
+        /// Who.
+        #[arg(long, env = "USER", default_value = "operator")]
+        by: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Lift a suspension.
+    Resume {
+        /// Name of the deployment.
+        name: String,
+        /// Why it may be used again.
+        #[arg(long)]
+        reason: String,
+        /// Who.
+        #[arg(long, env = "USER", default_value = "operator")]
+        by: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Show deployments and where they stand.
+    Deployments {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Ask where a study went.
+    Study {
+        #[command(subcommand)]
+        command: StudyCommand,
+    },
+    /// Look at deliveries and try dead ones again.
+    Delivery {
+        #[command(subcommand)]
+        command: DeliveryCommand,
+    },
+    /// Look at objects that could not be taken as instances.
+    Quarantine {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Check the audit chain.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Import every DICOM file below a folder.
+    Import {
+        /// The folder.
+        folder: PathBuf,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Play a reading day: an archive, a modality, phantoms, two models, and why each study ended as it did.
+    Demo(demo::DemoArgs),
+}
+
+#[derive(Subcommand)]
+enum ModelCommand {
+    /// Check a package, replay its golden cases on every engine, and keep it under its digest.
+    Import {
+        /// Folder of the package.
+        folder: PathBuf,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// List imported packages.
+    List {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+#[derive(Subcommand)]
+enum StudyCommand {
+    /// Show the journey of one study.
+    Show {
+        /// Accession Number, Study Instance UID, or the opaque key of the pages.
+        which: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+#[derive(Subcommand)]
+enum DeliveryCommand {
+    /// List deliveries, the dead ones by default.
+    List {
+        /// Every state.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Try a dead delivery again, or all of them.
+    Retry {
+        /// Key of the delivery, or `all`.
+        key: String,
+        /// Who.
+        #[arg(long, env = "USER", default_value = "operator")]
+        by: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Read the whole chain and say whether an entry was changed, removed or reordered.
+    Verify {
+        /// A checkpoint kept elsewhere, `SEQ:HASH`, that the chain must still contain; may be repeated.
+        #[arg(long, value_name = "SEQ:HASH")]
+        checkpoint: Vec<String>,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the async runtime cannot be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode> {
+    let chatty = matches!(command, Command::Serve { .. } | Command::Work { .. });
+    system::start_logging(if chatty { "info" } else { "warn" });
+    system::choose_tls();
+    match command {
+        Command::Serve { config } => serve::serve(&config.path).await,
+        Command::Work { config } => serve::work(&config.path).await,
+        Command::Check { config, offline } => commands::check::check(&config.path, offline).await,
+        Command::Apply { file, dry_run, studies, config } => {
+            commands::apply::apply(&file, &config.path, dry_run, studies).await
+        }
+        Command::Model { command: ModelCommand::Import { folder, config } } => {
+            commands::model::import(&folder, &config.path).await
+        }
+        Command::Model { command: ModelCommand::List { config } } => commands::model::list(&config.path).await,
+        Command::Suspend { name, reason, by, config } => {
+            commands::deployment::suspend(&config.path, &name, &by, &reason).await
+        }
+        Command::Resume { name, reason, by, config } => {
+            commands::deployment::resume(&config.path, &name, &by, &reason).await
+        }
+        Command::Deployments { config } => commands::deployment::list(&config.path).await,
+        Command::Study { command: StudyCommand::Show { which, config } } => {
+            commands::study::show(&config.path, &which).await
+        }
+        Command::Delivery { command: DeliveryCommand::List { all, config } } => {
+            commands::delivery::list(&config.path, all).await
+        }
+        Command::Delivery { command: DeliveryCommand::Retry { key, by, config } } => {
+            commands::delivery::retry(&config.path, &key, &by).await
+        }
+        Command::Quarantine { config } => commands::delivery::quarantine(&config.path).await,
+        Command::Audit { command: AuditCommand::Verify { checkpoint, config } } => {
+            commands::audit::verify(&config.path, &checkpoint).await
+        }
+        Command::Import { folder, config } => commands::import::import(&folder, &config.path).await,
+        Command::Demo(arguments) => demo::demo(arguments).await,
+    }
+}

@@ -31,11 +31,31 @@ const PLAN: &[(&str, u8, u8)] = &[
 
 /// Async, HTTP, SQL, files, clock and randomness have no place in a core crate.
 const NOT_IN_CORE: &[&str] = &[
-    "tokio", "axum", "hyper", "reqwest", "sqlx", "rand", "tempfile", "rustls", "async-trait", "tracing-subscriber",
-    "socket2", "libc", "rustix", "memmap2", "ort", "tract-onnx",
+    "tokio",
+    "axum",
+    "hyper",
+    "reqwest",
+    "sqlx",
+    "rand",
+    "tempfile",
+    "rustls",
+    "async-trait",
+    "tracing-subscriber",
+    "socket2",
+    "libc",
+    "rustix",
+    "memmap2",
+    "ort",
+    "tract-onnx",
 ];
 const WORDS_NOT_IN_CORE: &[&str] = &[
-    "std::fs", "std::net", "std::env", "std::process::Command", "SystemTime::now", "Instant::now", "thread::sleep",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::process::Command",
+    "SystemTime::now",
+    "Instant::now",
+    "thread::sleep",
     "rand::",
 ];
 

@@ -1,0 +1,421 @@
+//! The one TOML file: read once at start, unknown keys refused by name, everything checked before anything runs.
+
+use anyhow::{Context, Result, bail};
+use hilum_dimse::PeerAddress;
+use hilum_registry::DeploymentSpec;
+use hilum_types::AeTitle;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// The whole configuration (`docs/reference/configuration.md`).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Folder for the catalog (SQLite), the blobs and the imported packages. A relative path is relative to the file.
+    pub(crate) data_dir: PathBuf,
+    /// Catalog; the default is SQLite in `data_dir`.
+    #[serde(default)]
+    pub(crate) catalog: CatalogConfig,
+    /// DICOM listener.
+    #[serde(default)]
+    pub(crate) dimse: DimseConfig,
+    /// HTTP listener.
+    #[serde(default)]
+    pub(crate) http: HttpConfig,
+    /// When a study is complete.
+    #[serde(default)]
+    pub(crate) study: StudyConfig,
+    /// Storage limits.
+    #[serde(default)]
+    pub(crate) storage: StorageConfig,
+    /// Job execution in this process.
+    #[serde(default)]
+    pub(crate) worker: WorkerConfig,
+    /// Inference engines.
+    #[serde(default)]
+    pub(crate) inference: InferenceConfig,
+    /// Delivery policy.
+    #[serde(default)]
+    pub(crate) delivery: DeliveryConfig,
+    /// Where results go.
+    #[serde(default, rename = "destination")]
+    pub(crate) destinations: Vec<DestinationConfig>,
+    /// Deployments that `hilum apply` on this file puts in force; `hilum serve` does not apply them by itself.
+    #[serde(default, rename = "deployment")]
+    pub(crate) deployments: Vec<DeploymentSpec>,
+}
+
+/// `[catalog]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CatalogConfig {
+    /// `postgres://...`; empty means SQLite in `data_dir`. `HILUM_CATALOG_URL` overrides it, so that a password
+    /// need not stand in the file.
+    pub(crate) url: Option<Secret>,
+}
+
+/// A text that cannot be printed.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// The text, for the one place that needs it.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// `[dimse]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DimseConfig {
+    /// Address and port to listen on.
+    pub(crate) listen: SocketAddr,
+    /// Our AE title; senders must call it.
+    pub(crate) ae_title: AeTitle,
+    /// Development switch: accept any calling AE title from any address, and any called AE title.
+    pub(crate) accept_any_peer: bool,
+    /// Who may connect.
+    #[serde(rename = "peer")]
+    pub(crate) peers: Vec<PeerConfig>,
+    /// Associations at once, all peers together.
+    pub(crate) associations_max: usize,
+    /// Associations at once from one address.
+    pub(crate) associations_per_peer_max: usize,
+    /// An association that is silent for this long is aborted.
+    pub(crate) idle_seconds: u64,
+}
+
+impl Default for DimseConfig {
+    fn default() -> Self {
+        DimseConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], 11112)),
+            ae_title: "HILUM".parse().expect("five letters"),
+            accept_any_peer: false,
+            peers: Vec::new(),
+            associations_max: 1000,
+            associations_per_peer_max: 1000,
+            idle_seconds: 300,
+        }
+    }
+}
+
+/// `[[dimse.peer]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PeerConfig {
+    /// Its AE title.
+    pub(crate) ae_title: AeTitle,
+    /// Its address, or a network such as `10.1.0.0/16`; left out: any address.
+    #[serde(default)]
+    pub(crate) address: Option<String>,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HttpConfig {
+    /// Address and port to listen on.
+    pub(crate) listen: SocketAddr,
+    /// Development switch: listen on an address other than loopback although there is no authentication yet.
+    pub(crate) allow_public_without_authentication: bool,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        HttpConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8042)), allow_public_without_authentication: false }
+    }
+}
+
+/// `[study]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StudyConfig {
+    /// A study is complete when no instance came for this long.
+    pub(crate) quiet_seconds: u32,
+}
+
+impl Default for StudyConfig {
+    fn default() -> Self {
+        StudyConfig { quiet_seconds: 60 }
+    }
+}
+
+/// `[storage]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StorageConfig {
+    /// Refuse new objects when less than this would stay free on the disk, in MiB.
+    pub(crate) reserve_mib: u64,
+    /// Largest object taken, in MiB.
+    pub(crate) object_mib_max: u64,
+}
+
+impl Default for StorageConfig {
+    fn default() -> Self {
+        StorageConfig { reserve_mib: 1024, object_mib_max: 4096 }
+    }
+}
+
+/// `[worker]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WorkerConfig {
+    /// Jobs this process runs at once; 0 leaves them to `hilum work` processes.
+    pub(crate) slots: usize,
+    /// A job whose worker is silent for this long passes to another.
+    pub(crate) lease_seconds: u32,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        let slots = std::thread::available_parallelism().map_or(1, |n| n.get().clamp(1, 4));
+        WorkerConfig { slots, lease_seconds: 60 }
+    }
+}
+
+/// `[inference]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct InferenceConfig {
+    /// ONNX Runtime's library, version 1.24 or later; looked for in the usual places when left out.
+    pub(crate) onnx_runtime: Option<PathBuf>,
+    /// Use the built-in engine even where ONNX Runtime is found.
+    pub(crate) built_in_only: bool,
+}
+
+/// `[delivery]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DeliveryConfig {
+    /// Wait before the first retry.
+    pub(crate) retry_seconds_first: u32,
+    /// Longest wait between retries.
+    pub(crate) retry_seconds_max: u32,
+    /// After this many attempts the delivery waits in the dead-letter list for a person.
+    pub(crate) attempts_max: u32,
+    /// Longest time one attempt may take.
+    pub(crate) timeout_seconds: u32,
+}
+
+impl Default for DeliveryConfig {
+    fn default() -> Self {
+        DeliveryConfig { retry_seconds_first: 5, retry_seconds_max: 900, attempts_max: 20, timeout_seconds: 60 }
+    }
+}
+
+/// `[[destination]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DestinationConfig {
+    /// Name that deployments use.
+    pub(crate) name: String,
+    /// `dimse` (C-STORE, the default) or `stow` (STOW-RS).
+    #[serde(default)]
+    pub(crate) protocol: Protocol,
+    /// Host name or address, for `dimse`.
+    #[serde(default)]
+    pub(crate) host: String,
+    /// Port, for `dimse`.
+    #[serde(default)]
+    pub(crate) port: u16,
+    /// AE title to call, for `dimse`.
+    #[serde(default)]
+    pub(crate) ae_title: Option<AeTitle>,
+    /// URL of the studies resource, such as `http://archive/dicom-web/studies`, for `stow`.
+    #[serde(default)]
+    pub(crate) url: Option<String>,
+}
+
+/// How results travel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Protocol {
+    /// C-STORE.
+    #[default]
+    Dimse,
+    /// STOW-RS.
+    Stow,
+}
+
+/// A file that holds only `[[deployment]]` tables, for `hilum apply`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeploymentFile {
+    #[serde(rename = "deployment")]
+    deployments: Vec<DeploymentSpec>,
+}
+
+impl Config {
+    /// Read and check a file. Relative paths in it are relative to it.
+    pub(crate) fn read(path: &Path) -> Result<Config> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        let mut config = Config::parse(&text).with_context(|| format!("configuration {}", path.display()))?;
+        if config.data_dir.is_relative() {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            config.data_dir = folder.join(&config.data_dir);
+        }
+        Ok(config)
+    }
+
+    /// Parse and check a text; every problem is told, not only the first.
+    pub(crate) fn parse(text: &str) -> Result<Config> {
+        let mut config: Config = toml::from_str(text)?;
+        if let Ok(url) = std::env::var("HILUM_CATALOG_URL") {
+            config.catalog.url = Some(Secret(url));
+        }
+        let problems = config.problems();
+        if !problems.is_empty() {
+            bail!("{} found:\n  {}", count(problems.len(), "problem"), problems.join("\n  "));
+        }
+        Ok(config)
+    }
+
+    /// Where the catalog is: a `sqlite:` or `postgres:` URL.
+    pub(crate) fn catalog_url(&self) -> String {
+        match &self.catalog.url {
+            Some(url) => url.reveal().to_owned(),
+            None => format!("sqlite:{}", self.data_dir.join("catalog.sqlite").display()),
+        }
+    }
+
+    /// Names of the destinations.
+    pub(crate) fn destination_names(&self) -> Vec<String> {
+        self.destinations.iter().map(|d| d.name.clone()).collect()
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !self.http.listen.ip().is_loopback() && !self.http.allow_public_without_authentication {
+            problems.push(format!(
+                "[http] listen = {}: there is no authentication yet, so only loopback is served; use 127.0.0.1 behind \
+                 a proxy that authenticates, or set allow_public_without_authentication = true for development",
+                self.http.listen
+            ));
+        }
+        if !self.dimse.accept_any_peer && self.dimse.peers.is_empty() {
+            problems.push(
+                "[dimse]: nobody may connect; add a [[dimse.peer]] with ae_title (and address), or set \
+                 accept_any_peer = true for development"
+                    .to_owned(),
+            );
+        }
+        if 86_400 < self.study.quiet_seconds {
+            problems.push(format!("[study] quiet_seconds = {} is not in 0 to 86400", self.study.quiet_seconds));
+        }
+        if self.worker.lease_seconds < 2 {
+            problems.push("[worker] lease_seconds must be at least 2".to_owned());
+        }
+        for peer in &self.dimse.peers {
+            if let Some(Err(error)) = peer.address.as_deref().map(str::parse::<PeerAddress>) {
+                problems.push(format!("[[dimse.peer]] {}: {error}", peer.ae_title));
+            }
+        }
+        let mut names = std::collections::BTreeSet::new();
+        for destination in &self.destinations {
+            if !names.insert(&destination.name) {
+                problems.push(format!("destination {:?} is declared twice", destination.name));
+            }
+            problems.extend(destination.problem());
+        }
+        let mut names = std::collections::BTreeSet::new();
+        for deployment in &self.deployments {
+            if !names.insert(&deployment.name) {
+                problems.push(format!("deployment {:?} is declared twice", deployment.name));
+            }
+            problems.extend(deployment.problems(&self.destination_names()).iter().map(ToString::to_string));
+        }
+        problems
+    }
+}
+
+impl DestinationConfig {
+    fn problem(&self) -> Option<String> {
+        let name = &self.name;
+        match self.protocol {
+            Protocol::Dimse if self.host.is_empty() || self.port == 0 || self.ae_title.is_none() => {
+                Some(format!("destination {name:?} needs host, port and ae_title"))
+            }
+            Protocol::Dimse => None,
+            Protocol::Stow => match self.url.as_deref() {
+                Some(url) if url.starts_with("http://") || url.starts_with("https://") => None,
+                _ => Some(format!("destination {name:?} needs url = \"http(s)://.../studies\"")),
+            },
+        }
+    }
+}
+
+/// The deployments of a file: either a whole configuration or only `[[deployment]]` tables.
+pub(crate) fn read_deployments(path: &Path) -> Result<(Vec<DeploymentSpec>, Option<Config>)> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let table: toml::Table = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    if table.contains_key("data_dir") {
+        let config = Config::read(path)?;
+        return Ok((config.deployments.clone(), Some(config)));
+    }
+    let file: DeploymentFile = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    Ok((file.deployments, None))
+}
+
+/// `1 problem`, `2 problems`.
+pub(crate) fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = "data_dir = 'data'\n[dimse]\naccept_any_peer = true\n";
+
+    #[test]
+    fn a_small_file_is_enough_and_binds_to_loopback() {
+        let config = Config::parse(SMALL).unwrap();
+        assert!(config.http.listen.ip().is_loopback() && config.dimse.listen.ip().is_loopback());
+        assert_eq!(config.study.quiet_seconds, 60);
+        assert!(config.catalog_url().starts_with("sqlite:"));
+    }
+
+    /// UX-05: an invalid file is rejected whole, and every problem names its remedy.
+    #[test]
+    fn every_problem_is_told() {
+        let text = "data_dir = 'd'\n[http]\nlisten = '0.0.0.0:80'\n[study]\nquiet_seconds = 90000\n\
+                    [[destination]]\nname = 'pacs'\n[[destination]]\nname = 'pacs'\nprotocol = 'stow'\nurl = 'ftp://x'\n";
+        insta::assert_snapshot!(Config::parse(text).unwrap_err().to_string(), @r#"
+        6 problems found:
+          [http] listen = 0.0.0.0:80: there is no authentication yet, so only loopback is served; use 127.0.0.1 behind a proxy that authenticates, or set allow_public_without_authentication = true for development
+          [dimse]: nobody may connect; add a [[dimse.peer]] with ae_title (and address), or set accept_any_peer = true for development
+          [study] quiet_seconds = 90000 is not in 0 to 86400
+          destination "pacs" needs host, port and ae_title
+          destination "pacs" is declared twice
+          destination "pacs" needs url = "http(s)://.../studies"
+        "#);
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_by_name() {
+        for (text, key) in [
+            (format!("{SMALL}quiet = 3"), "quiet"),
+            (format!("{SMALL}[https]\nlisten='x'"), "https"),
+            (format!("{SMALL}[[destination]]\nname='p'\nhots='x'"), "hots"),
+        ] {
+            let error = Config::parse(&text).unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let config = Config::parse(&format!("{SMALL}[catalog]\nurl='postgres://u:hunter2@h/db'")).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

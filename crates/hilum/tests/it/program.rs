@@ -1,0 +1,186 @@
+//! The program as an outsider sees it: a child process, its ports, its log, and plain HTTP.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A start, or an answer, may take this long on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A configured Hilum in a folder of its own.
+pub struct Site {
+    pub folder: tempfile::TempDir,
+    pub dimse: SocketAddr,
+    pub http: SocketAddr,
+}
+
+/// A running `hilum serve` (or `work`); killed when dropped.
+pub struct Running {
+    child: Child,
+}
+
+fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+impl Site {
+    /// `more` is added to the configuration.
+    pub fn new(more: &str) -> Site {
+        let folder = tempfile::tempdir().unwrap();
+        let (dimse, http) = (free_port(), free_port());
+        let text = format!(
+            "data_dir = 'data'\n[dimse]\nlisten = '{dimse}'\naccept_any_peer = true\n[http]\nlisten = '{http}'\n\
+             [study]\nquiet_seconds = 1\n[storage]\nreserve_mib = 16\n{more}"
+        );
+        std::fs::write(folder.path().join("hilum.toml"), text).unwrap();
+        Site { folder, dimse, http }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A command with `--config`; not started yet.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"));
+        command.args(arguments).arg("--config").arg(self.path("hilum.toml")).env_remove("HILUM_LOG");
+        command
+    }
+
+    /// Run a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Start `hilum serve` and wait until it is ready. The log is appended to `serve.log`.
+    pub fn serve(&self, log_level: &str) -> Running {
+        let running = self.start("serve", log_level);
+        let begun = Instant::now();
+        while self.get("/api/v1/health/ready").is_none_or(|(status, _)| status != 200) {
+            assert!(begun.elapsed() < PATIENCE, "not ready:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        running
+    }
+
+    /// Start `hilum serve` or `hilum work` without waiting.
+    pub fn start(&self, what: &str, log_level: &str) -> Running {
+        let log = std::fs::File::options().create(true).append(true).open(self.path("serve.log")).unwrap();
+        let child = self
+            .command(&[what])
+            .env("HILUM_LOG", log_level)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Running { child }
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path("serve.log")).unwrap_or_default()
+    }
+
+    /// `GET path`: status and body; `None` when nobody answers.
+    pub fn get(&self, path: &str) -> Option<(u16, Vec<u8>)> {
+        self.request("GET", path, "", &[])
+    }
+
+    /// The body of a successful `GET`, as JSON.
+    pub fn json(&self, path: &str) -> serde_json::Value {
+        let (status, body) = self.get(path).expect("the server answers");
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    /// One HTTP/1.1 request on a connection of its own, by hand: the test needs no client library to be right.
+    pub fn request(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+        let mut stream = TcpStream::connect(self.http).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
+            self.http,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).ok()?;
+        stream.write_all(body).ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        let end = answer.windows(4).position(|w| w == b"\r\n\r\n")?;
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        let status = head.split_whitespace().nth(1)?.parse().ok()?;
+        let mut body = answer.split_off(end + 4);
+        if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+            body = unchunk(&body)?;
+        }
+        Some((status, body))
+    }
+}
+
+fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut whole = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|w| w == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).ok()?, 16).ok()?;
+        if size == 0 {
+            return Some(whole);
+        }
+        whole.extend_from_slice(rest.get(end + 2..end + 2 + size)?);
+        rest = rest.get(end + 4 + size..)?;
+    }
+}
+
+impl Running {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, as a power cut would.
+    pub fn kill(&mut self) {
+        let _already_gone = self.child.kill();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and wait for the end.
+    pub fn stop(mut self) {
+        let status = Command::new("kill").arg(self.id().to_string()).status().unwrap();
+        assert!(status.success());
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Resident memory in MiB.
+    pub fn resident_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Whether a peer program is there. Under `CI=true` it must be.
+pub fn have(program: &str) -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|paths| std::env::split_paths(&paths).any(|folder| folder.join(program).is_file()));
+    assert!(found || std::env::var("CI").as_deref() != Ok("true"), "{program} is needed under CI=true; see .ci/peers");
+    if !found {
+        println!("skipped: {program} is not installed");
+    }
+    found
+}
+
+/// A package of this repository.
+pub fn package(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models").join(name);
+    path.to_str().unwrap().to_owned()
+}
