@@ -125,5 +125,5 @@ pub(crate) async fn acknowledge(state: &AppState, key: &str, by: &str) -> Result
     let key = key.parse::<AlarmKey>();
     let key = key.map_err(|_| Problem::new(ProblemCode::InvalidParameter, "the key of the alarm cannot be read"))?;
     let missing = or_missing(ProblemCode::AlarmNotFound);
-    Ok(state.catalog.alarm_acknowledge(&key, &actor(by)?, state.now()).await.map_err(missing)?)
+    state.catalog.alarm_acknowledge(&key, &actor(by)?, state.now()).await.map_err(missing)
 }

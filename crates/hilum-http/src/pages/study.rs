@@ -403,12 +403,10 @@ fn timeline(events: &[EventBody]) -> (Vec<TimelineRow>, String) {
     let mut rows: Vec<TimelineRow> = Vec::new();
     let mut day = String::new();
     let mut before: Option<Timestamp> = None;
-    let told_twice: Vec<&EventBody> =
-        events.windows(2).filter(|pair| ends_at_the_gate(pair)).map(|pair| &pair[0]).collect();
     let groups = events.chunk_by(|a, b| a.kind == "instance_stored" && b.kind == a.kind && a.revision == b.revision);
     for group in groups {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
-        if told_twice.iter().any(|event| event.seq == first.seq) {
+        if ends_at_the_gate(first, events) {
             continue;
         }
         let moment = Moment::parse(&first.at);
@@ -438,12 +436,15 @@ fn timeline(events: &[EventBody]) -> (Vec<TimelineRow>, String) {
     (rows, total)
 }
 
-/// A decision that ended the study at once: the end tells the same reason again.
-fn ends_at_the_gate(pair: &[EventBody]) -> bool {
-    pair[0].kind == "gate_decided"
-        && pair[1].kind == "disposition_set"
-        && pair[0].deployment == pair[1].deployment
-        && pair[1].text != "analysed"
+/// Whether `decision` ended the study at once: the end tells the same reason again.
+fn ends_at_the_gate(decision: &EventBody, events: &[EventBody]) -> bool {
+    decision.kind == "gate_decided"
+        && events.iter().any(|event| {
+            event.kind == "disposition_set"
+                && event.at == decision.at
+                && event.deployment == decision.deployment
+                && event.text != "analysed"
+        })
 }
 
 /// The short word of the timeline for an audit action; one not named here is spelled out.

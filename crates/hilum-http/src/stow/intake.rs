@@ -49,7 +49,7 @@ impl Taken {
 
 /// A part that is coming in, or why it is not.
 pub(crate) enum Part {
-    Coming(Incoming),
+    Coming(Box<Incoming>),
     Broken(FailureReason),
 }
 
@@ -60,7 +60,7 @@ impl Part {
         }
         let origin = Origin { peer: PEER.to_owned(), source: Source::Stow };
         match state.intake().begin_file(origin) {
-            Ok(incoming) => Part::Coming(incoming),
+            Ok(incoming) => Part::Coming(Box::new(incoming)),
             Err(error) => Part::Broken(reason(&error)),
         }
     }

@@ -12,8 +12,7 @@ use hilum_store::records::{
     ResultKind,
 };
 use hilum_store::{
-    BlobOptions, BlobStore, Catalog, CatalogOptions, Committer, CommitterOptions, Job, JobKind, LocalBlobs, Priority,
-    StudyKey,
+    BlobOptions, Catalog, CatalogOptions, Committer, CommitterOptions, Job, JobKind, LocalBlobs, Priority, StudyKey,
 };
 use hilum_types::{
     CodedConcept, Digest, Disposition, Finding, ImageReference, Location, ModelOutput, Presence, Reason, Timestamp, Uid,
@@ -27,23 +26,23 @@ use tower::ServiceExt;
 use crate::object::{Object, SECONDARY_CAPTURE};
 
 /// 2026-11-23T09:12:41Z.
-pub const START: i64 = 1_795_425_161_000_000;
+pub(crate) const START: i64 = 1_795_425_161_000_000;
 
-pub struct House {
-    pub state: AppState,
-    pub catalog: Arc<dyn Catalog>,
-    pub router: Router,
+pub(crate) struct House {
+    pub(crate) state: AppState,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) router: Router,
     clock: Arc<AtomicI64>,
-    pub package: Digest,
+    pub(crate) package: Digest,
     _folder: tempfile::TempDir,
 }
 
 impl House {
-    pub async fn new() -> House {
+    pub(crate) async fn new() -> House {
         House::with(|_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut AppState)) -> House {
+    pub(crate) async fn with(change: impl FnOnce(&mut AppState)) -> House {
         let folder = tempfile::tempdir().unwrap();
         let blobs = LocalBlobs::open(folder.path(), &BlobOptions { reserve_bytes: 0 }).unwrap();
         let url = format!("sqlite:{}", folder.path().join("catalog.sqlite").display());
@@ -58,38 +57,38 @@ impl House {
         House { router: router(state.clone()), state, catalog, clock, package, _folder: folder }
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.clock.load(Ordering::Relaxed))
     }
 
-    pub fn pass(&self, millis: i64) {
+    pub(crate) fn pass(&self, millis: i64) {
         self.clock.fetch_add(millis * 1000, Ordering::Relaxed);
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Response<Body> {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
-    pub async fn get(&self, address: &str) -> (StatusCode, Bytes) {
+    pub(crate) async fn get(&self, address: &str) -> (StatusCode, Bytes) {
         let request = Request::get(address).header(header::HOST, "127.0.0.1:8042").body(Body::empty()).unwrap();
         let response = self.send(request).await;
         (response.status(), response.into_body().collect().await.unwrap().to_bytes())
     }
 
-    pub async fn json(&self, address: &str) -> Value {
+    pub(crate) async fn json(&self, address: &str) -> Value {
         let (status, body) = self.get(address).await;
         assert_eq!(status, StatusCode::OK, "{address}: {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).unwrap()
     }
 
     /// A page, and its text.
-    pub async fn page(&self, address: &str) -> String {
+    pub(crate) async fn page(&self, address: &str) -> String {
         let (status, body) = self.get(address).await;
         assert_eq!(status, StatusCode::OK, "{address}");
         String::from_utf8(body.to_vec()).unwrap()
     }
 
-    pub async fn post_json(&self, address: &str, body: Value) -> (StatusCode, Value) {
+    pub(crate) async fn post_json(&self, address: &str, body: Value) -> (StatusCode, Value) {
         let request = Request::post(address)
             .header(header::HOST, "localhost")
             .header(header::CONTENT_TYPE, "application/json")
@@ -101,7 +100,7 @@ impl House {
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
-    pub async fn post_form(&self, address: &str, body: &str) -> Response<Body> {
+    pub(crate) async fn post_form(&self, address: &str, body: &str) -> Response<Body> {
         let request = Request::post(address)
             .header(header::HOST, "localhost")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -111,13 +110,13 @@ impl House {
         self.send(request).await
     }
 
-    pub async fn stow(&self, objects: &[Object]) {
+    pub(crate) async fn stow(&self, objects: &[Object]) {
         let files: Vec<Vec<u8>> = objects.iter().map(Object::file).collect();
         let response = self.send(stow_request("/dicom-web/studies", &files)).await;
         assert_eq!(response.status(), StatusCode::OK);
     }
 
-    pub async fn deploy(&self, toml: &[(&str, &str)]) {
+    pub(crate) async fn deploy(&self, toml: &[(&str, &str)]) {
         let package = Package {
             digest: self.package,
             name: "chest-demo".into(),
@@ -138,18 +137,24 @@ impl House {
     }
 
     /// Let every study that was received be complete.
-    pub async fn complete(&self) -> Vec<StudyKey> {
+    pub(crate) async fn complete(&self) -> Vec<StudyKey> {
         self.pass(61_000);
         let done = self.catalog.study_complete_due(self.now(), 1000).await.unwrap();
         done.into_iter().map(|(key, _)| key).collect()
     }
 
-    pub async fn lease(&self, kind: JobKind) -> Option<Job> {
+    pub(crate) async fn lease(&self, kind: JobKind) -> Option<Job> {
         self.pass(40);
         self.catalog.job_lease(&[kind], "test", self.now(), 600).await.unwrap()
     }
 
-    pub fn decision(&self, deployment: &str, stage: Stage, verdict: Verdict, steps: Vec<Step>) -> GateDecisionRecord {
+    pub(crate) fn decision(
+        &self,
+        deployment: &str,
+        stage: Stage,
+        verdict: Verdict,
+        steps: Vec<Step>,
+    ) -> GateDecisionRecord {
         let decision = GateDecision {
             deployment: deployment.to_owned(),
             deployment_revision: 1,
@@ -174,7 +179,7 @@ impl House {
     }
 
     /// Carry out the next `Evaluate` job: each deployment runs, or ends as given.
-    pub async fn evaluate(&self, ends: &[(&str, Option<Disposition>)]) -> StudyKey {
+    pub(crate) async fn evaluate(&self, ends: &[(&str, Option<Disposition>)]) -> StudyKey {
         let job = self.lease(JobKind::Evaluate).await.expect("an evaluation is due");
         let study_key = job.study_key.clone().unwrap();
         let mut evaluation = Evaluation {
@@ -207,7 +212,7 @@ impl House {
     }
 
     /// Carry out the next `Infer` job: the nodule is there or not, with a report and a key image.
-    pub async fn infer(&self, presence: Presence) -> Uid {
+    pub(crate) async fn infer(&self, presence: Presence) -> Uid {
         let job = self.lease(JobKind::Infer).await.expect("an inference is due");
         let (study_key, deployment) = (job.study_key.clone().unwrap(), job.deployment.clone().unwrap());
         let shadow = self.is_shadow(&deployment).await;
@@ -256,7 +261,7 @@ impl House {
         deployment.state == DeploymentState::Shadow
     }
 
-    pub async fn deliver(&self, outcome: DeliveryOutcome) -> bool {
+    pub(crate) async fn deliver(&self, outcome: DeliveryOutcome) -> bool {
         let Some(job) = self.lease(JobKind::Deliver).await else { return false };
         self.pass(120);
         self.catalog.delivery_record(&job.lease(), &outcome, self.now()).await.unwrap();
@@ -283,7 +288,7 @@ fn passed() -> Vec<Step> {
     ]
 }
 
-pub fn not_eligible() -> Disposition {
+pub(crate) fn not_eligible() -> Disposition {
     Disposition::NotEligible(Reason::about(
         "intended-use.body-part",
         "body part is HAND, the model takes CHEST",
@@ -292,7 +297,7 @@ pub fn not_eligible() -> Disposition {
     ))
 }
 
-pub fn output(presence: Presence) -> ModelOutput {
+pub(crate) fn output(presence: Presence) -> ModelOutput {
     let image = ImageReference {
         sop_class_uid: crate::object::DX.parse().unwrap(),
         sop_instance_uid: "1.2.826.0.1.1.1.1".parse().unwrap(),
@@ -345,7 +350,7 @@ fn key_image(study_key: &StudyKey, presence: Presence) -> Object {
     object
 }
 
-pub fn multipart(boundary: &str, files: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn multipart(boundary: &str, files: &[Vec<u8>]) -> Vec<u8> {
     let mut body = Vec::new();
     for file in files {
         body.extend_from_slice(format!("--{boundary}\r\nContent-Type: application/dicom\r\n\r\n").as_bytes());
@@ -356,7 +361,7 @@ pub fn multipart(boundary: &str, files: &[Vec<u8>]) -> Vec<u8> {
     body
 }
 
-pub fn stow_request(address: &str, files: &[Vec<u8>]) -> Request<Body> {
+pub(crate) fn stow_request(address: &str, files: &[Vec<u8>]) -> Request<Body> {
     Request::post(address)
         .header(header::HOST, "localhost:8042")
         .header(header::CONTENT_TYPE, "multipart/related; type=\"application/dicom\"; boundary=\"a b:c\"")

@@ -3,28 +3,28 @@
 use hilum_dicom::part10_header;
 use hilum_types::Uid;
 
-pub const DX: &str = "1.2.840.10008.5.1.4.1.1.1.1";
-pub const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
+pub(crate) const DX: &str = "1.2.840.10008.5.1.4.1.1.1.1";
+pub(crate) const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
 
 /// What a file says.
 #[derive(Debug, Clone)]
-pub struct Object {
-    pub class: &'static str,
-    pub instance: String,
-    pub study: String,
-    pub series: String,
-    pub accession: String,
-    pub description: String,
-    pub modality: &'static str,
-    pub patient_name: String,
-    pub patient_id: String,
-    pub number: u32,
-    pub colour: Option<(u16, u16, Vec<u8>)>,
-    pub grey: u8,
+pub(crate) struct Object {
+    pub(crate) class: &'static str,
+    pub(crate) instance: String,
+    pub(crate) study: String,
+    pub(crate) series: String,
+    pub(crate) accession: String,
+    pub(crate) description: String,
+    pub(crate) modality: &'static str,
+    pub(crate) patient_name: String,
+    pub(crate) patient_id: String,
+    pub(crate) number: u32,
+    pub(crate) colour: Option<(u16, u16, Vec<u8>)>,
+    pub(crate) grey: u8,
 }
 
 impl Object {
-    pub fn new(study: u32, number: u32) -> Object {
+    pub(crate) fn new(study: u32, number: u32) -> Object {
         Object {
             class: DX,
             instance: format!("1.2.826.0.1.{study}.1.{number}"),
@@ -41,12 +41,12 @@ impl Object {
         }
     }
 
-    pub fn uid(&self) -> Uid {
+    pub(crate) fn uid(&self) -> Uid {
         self.instance.parse().unwrap()
     }
 
     /// The Part 10 file.
-    pub fn file(&self) -> Vec<u8> {
+    pub(crate) fn file(&self) -> Vec<u8> {
         let mut bytes =
             part10_header(&self.class.parse().unwrap(), &self.uid(), &"1.2.840.10008.1.2.1".parse().unwrap(), None);
         let grey = (8u16, 8u16, vec![self.grey; 64]);
