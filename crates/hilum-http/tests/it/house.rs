@@ -337,7 +337,7 @@ fn key_image(study_key: &StudyKey, presence: Presence) -> Object {
             let edge = presence == Presence::Present
                 && (60..110).contains(&x)
                 && (90..140).contains(&y)
-                && (x < 62 || 107 < x || y < 92 || 137 < y);
+                && !((62..=107).contains(&x) && (92..=137).contains(&y));
             let nodule = presence == Presence::Present && (x - 85).pow(2) + (y - 115).pow(2) < 150;
             let grey = if nodule { 170 } else { depth as u8 };
             pixels.extend_from_slice(&if edge { [255, 210, 74] } else { [grey; 3] });
