@@ -83,7 +83,7 @@ pub(crate) fn prepare_volume(
     stop: &StopSignal,
 ) -> Result<Prepared, InferError> {
     let places = volume::sort_slices(series)?;
-    let leading = spec.preprocess.iter().take_while(|step| volume::is_per_slice(step)).count();
+    let leading = spec.preprocess.iter().take_while(|step| step.is_per_slice()).count();
     let (per_slice, rest) = spec.preprocess.split_at(leading);
     let mut decode = Duration::ZERO;
     let mut building = volume::Builder::new(&places);

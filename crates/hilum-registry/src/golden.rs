@@ -306,8 +306,8 @@ fn measurement_differences(
     }
     for (expected, actual) in expected.iter().zip(actual) {
         let same = (&expected.concept, &expected.unit) == (&actual.concept, &actual.unit);
-        let limit = allowed.measurement_relative * expected.value.abs();
-        if !same || !((expected.value - actual.value).abs() <= limit) {
+        let close = (expected.value - actual.value).abs() <= allowed.measurement_relative * expected.value.abs();
+        if !same || !close {
             let meaning = &expected.concept.meaning;
             differences.push(format!("{at}: {meaning} is {}, recorded was {}", actual.value, expected.value));
         }

@@ -440,7 +440,7 @@ fn check_goldens(
             cases.entry(case).or_default().insert(file, bytes);
         }
     }
-    let remedy = "record cases with `hilum model golden`, or see docs";
+    let remedy = "record cases with `make_golden` of hilum-infer and look at what they say";
     if required && cases.len() < GOLDEN_CASES_MIN {
         let problem = format!("{} golden cases; {GOLDEN_CASES_MIN} are the fewest", cases.len());
         found.add(GOLDEN_FOLDER, problem, remedy);

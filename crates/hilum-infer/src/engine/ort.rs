@@ -3,7 +3,7 @@ use crate::InferError;
 use crate::guard::no_panic;
 use hilum_registry::{Tensor, TensorData};
 use ort::environment::Environment;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{RunOptions, SessionInputValue};
 use ort::value::{DynValue, TensorElementType, TensorRef, ValueType};
 use std::borrow::Cow;
@@ -105,13 +105,12 @@ impl Engine for OrtEngine {
 
 impl OrtEngine {
     fn session(&self, model: &ModelSpec<'_>) -> Result<ort::session::Session, String> {
+        let words = |e: ort::Error<SessionBuilder>| e.to_string();
         let builder = ort::session::Session::builder(&self.environment).map_err(|e| e.to_string())?;
-        let mut builder = builder
-            .with_optimization_level(GraphOptimizationLevel::All)
-            .and_then(|b| b.with_intra_threads(model.threads as usize))
-            .and_then(|b| b.with_inter_threads(1))
-            .and_then(|b| b.with_intra_op_spinning(false))
-            .map_err(|e| e.to_string())?;
+        let builder = builder.with_optimization_level(GraphOptimizationLevel::All).map_err(words)?;
+        let builder = builder.with_intra_threads(model.threads as usize).map_err(words)?;
+        let builder = builder.with_inter_threads(1).map_err(words)?;
+        let mut builder = builder.with_intra_op_spinning(false).map_err(words)?;
         builder.commit_from_memory(model.bytes).map_err(|e| e.to_string())
     }
 }

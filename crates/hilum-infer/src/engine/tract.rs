@@ -143,3 +143,13 @@ fn from_tract(name: &str, value: &TValue) -> Result<Tensor, String> {
     };
     Tensor::new(value.shape().to_vec(), data).map_err(|e| e.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn version_is_that_of_the_lock_file() {
+        let lock = include_str!("../../../../Cargo.lock");
+        let entry = lock.split("[[package]]").find(|entry| entry.contains("name = \"tract-onnx\"")).unwrap();
+        assert!(entry.contains(&format!("version = \"{}.", super::VERSION)), "{entry}");
+    }
+}

@@ -111,7 +111,6 @@ impl<'a> Field<'a> {
         let (length, stride) = (self.lengths[2], self.strides[2]);
         // One line of the model's grid per channel, interpolated to the source row.
         let mut lines = vec![0f32; self.channels * length];
-        let mut at = vec![0f32; self.channels];
         for (r, row) in rows.iter().enumerate() {
             let Some(row) = row else { continue };
             let mut corners = vec![(0, 1.0)];
@@ -124,12 +123,23 @@ impl<'a> Field<'a> {
                     line.iter_mut().zip(values).for_each(|(sum, value)| *sum += *weight as f32 * value);
                 }
             }
-            for (c, column) in columns.iter().enumerate() {
-                let Some((low, high, weight)) = *column else { continue };
-                for (value, line) in at.iter_mut().zip(lines.chunks_exact(length)) {
-                    *value = line[low] + (line[high] - line[low]) * weight as f32;
+            let row = r * columns.len()..(r + 1) * columns.len();
+            match spec.threshold {
+                Some(threshold) => {
+                    for (segment, mask) in spec.segments.iter().zip(&mut masks) {
+                        let line = &lines[segment.channel * length..(segment.channel + 1) * length];
+                        above(line, threshold as f32, columns, &mut mask[row.clone()]);
+                    }
                 }
-                mark(spec, &at, r * columns.len() + c, &mut masks);
+                None => {
+                    for (pixel, column) in row.zip(columns) {
+                        let Some(tap) = *column else { continue };
+                        let largest = largest(lines.chunks_exact(length).map(|line| lerp(line, tap)));
+                        for (segment, mask) in spec.segments.iter().zip(&mut masks) {
+                            mask[pixel] = u8::from(segment.channel == largest);
+                        }
+                    }
+                }
             }
         }
         masks
@@ -147,21 +157,28 @@ fn split(corners: &mut Vec<(usize, f64)>, tap: (usize, usize, f64), stride: usiz
     corners[..count].iter_mut().for_each(|(offset, w)| (*offset, *w) = (*offset + low * stride, *w * (1.0 - weight)));
 }
 
-fn mark(spec: &SegmentationOutput, at: &[f32], pixel: usize, masks: &mut [Vec<u8>]) {
-    match spec.threshold {
-        Some(threshold) => {
-            for (segment, mask) in spec.segments.iter().zip(masks) {
-                mask[pixel] = u8::from(threshold < f64::from(at[segment.channel]));
-            }
-        }
-        None => {
-            // Of equal channels the first wins, as in NumPy's argmax.
-            let largest = at.iter().enumerate().fold(0, |best, (c, value)| if at[best] < *value { c } else { best });
-            for (segment, mask) in spec.segments.iter().zip(masks) {
-                mask[pixel] = u8::from(segment.channel == largest);
-            }
+fn lerp(line: &[f32], (low, high, weight): (usize, usize, f64)) -> f32 {
+    line[low] + (line[high] - line[low]) * weight as f32
+}
+
+/// Mark the pixels of a row whose value is above the threshold.
+fn above(line: &[f32], threshold: f32, columns: &[Tap], row: &mut [u8]) {
+    for (pixel, column) in row.iter_mut().zip(columns) {
+        if let Some(tap) = *column {
+            *pixel = u8::from(threshold < lerp(line, tap));
         }
     }
+}
+
+/// Index of the largest value; of equal ones the first, as in NumPy's argmax.
+fn largest(values: impl Iterator<Item = f32>) -> usize {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (channel, value) in values.enumerate() {
+        if best.1 < value {
+            best = (channel, value);
+        }
+    }
+    best.0
 }
 
 fn values(tensor: &Tensor, activation: Activation, channels: usize, voxels: usize) -> Cow<'_, [f32]> {

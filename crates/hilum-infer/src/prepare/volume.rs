@@ -4,12 +4,6 @@ use super::{Grid, images, intensity};
 use crate::InferError;
 use hilum_registry::manifest::{Interpolation, PreprocessStep};
 
-/// Steps that look at one slice: they come first, before slices become a volume.
-pub(super) fn is_per_slice(step: &PreprocessStep) -> bool {
-    use PreprocessStep as P;
-    matches!(step, P::ModalityLut {} | P::Voi { .. } | P::Monochrome2 {} | P::Grey {} | P::To8bit {})
-}
-
 /// A frame of the series and where it stands in the stack.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -247,19 +241,19 @@ impl Volume {
     }
 
     fn resample(&mut self, to_mm: [f64; 3], interpolation: Interpolation) -> Result<(), InferError> {
-        for axis in 0..3 {
+        for (axis, to_mm) in to_mm.into_iter().enumerate() {
             let extent = self.grid.model[axis] as f64 * self.spacing_mm[axis];
-            let length = (extent / to_mm[axis]).round().max(1.0);
+            let length = (extent / to_mm).round().max(1.0);
             let others = self.voxels.len() as f64 / self.grid.model[axis] as f64;
             if 2f64.powi(31) < length * others {
                 return Err(images("the resampled volume would have more than 2^31 voxels"));
             }
-            if (to_mm[axis] - self.spacing_mm[axis]).abs() < 1e-6 * to_mm[axis] {
+            if (to_mm - self.spacing_mm[axis]).abs() < 1e-6 * to_mm {
                 continue;
             }
             let length = length as usize;
-            self.resample_axis(axis, length, to_mm[axis] / self.spacing_mm[axis], interpolation);
-            self.spacing_mm[axis] = to_mm[axis];
+            self.resample_axis(axis, length, to_mm / self.spacing_mm[axis], interpolation);
+            self.spacing_mm[axis] = to_mm;
         }
         Ok(())
     }

@@ -178,7 +178,11 @@ pub(super) fn problems(at: &str, steps: &[PreprocessStep], volume: bool, channel
     if 64 < steps.len() {
         problems.push(format!("{at}: {} preprocessing steps; 64 are the most", steps.len()));
     }
+    let first_of_volume = steps.iter().position(|step| !step.is_per_slice());
     for (position, step) in steps.iter().enumerate() {
+        if volume && step.is_per_slice() && first_of_volume.is_some_and(|first| first < position) {
+            problems.push(format!("{at}, step {}: this step looks at single slices and comes first", position + 1));
+        }
         if let Some(problem) = step.problem(volume, channels) {
             problems.push(format!("{at}, step {}: {problem}", position + 1));
         }
@@ -186,6 +190,12 @@ pub(super) fn problems(at: &str, steps: &[PreprocessStep], volume: bool, channel
 }
 
 impl PreprocessStep {
+    /// Whether the step needs the object a slice came from. For a volume these come before all others.
+    pub fn is_per_slice(&self) -> bool {
+        use PreprocessStep as P;
+        matches!(self, P::ModalityLut {} | P::Voi { .. } | P::Monochrome2 {} | P::Grey {} | P::To8bit {})
+    }
+
     fn problem(&self, volume: bool, channels: u32) -> Option<String> {
         use PreprocessStep as P;
         let only_volumes = matches!(self, P::Orient { .. } | P::Resample { .. });
