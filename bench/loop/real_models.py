@@ -93,13 +93,13 @@ class Loop:
         sent = time.monotonic()
 
         def ended():
-            lines = self.get("/api/v1/books")["lines"]
+            lines = self.get("/api/v1/books")["books"]
             closed = sum(line["arrived"] - line["open"] for line in lines)
             return n_studies <= closed and all(line["open"] == 0 for line in lines)
 
         self.wait(ended, 1800)
-        self.wait(lambda: not self.get("/api/v1/deliveries?state=queued")["deliveries"], 300)
-        self.books = self.get("/api/v1/books")["lines"]
+        self.wait(lambda: not self.get("/api/v1/deliveries?state=queued")["items"], 300)
+        self.books = self.get("/api/v1/books")["books"]
         return time.monotonic() - sent
 
     def delivered(self):

@@ -134,37 +134,33 @@ impl IntendedUse {
         let spacing = |header: &InstanceHeader| {
             header.numbers(attribute::PIXEL_SPACING).or_else(|| header.numbers(attribute::IMAGER_PIXEL_SPACING))
         };
-        let ranges: [(&str, &str, &str, Option<f64>, Option<f64>, Option<f64>); 3] = [
-            (
-                "pixel-spacing",
-                attribute::PIXEL_SPACING,
-                "mm",
-                self.pixel_spacing_mm_min,
-                self.pixel_spacing_mm_max,
-                spacing(first).and_then(|values| values.first().copied()),
-            ),
-            (
-                "slice-thickness",
-                attribute::SLICE_THICKNESS,
-                "mm",
-                self.slice_thickness_mm_min,
-                self.slice_thickness_mm_max,
-                first.number(attribute::SLICE_THICKNESS),
-            ),
-            (
-                "images",
-                attribute::NUMBER_OF_FRAMES,
-                "images",
-                self.images_min.map(f64::from),
-                self.images_max.map(f64::from),
-                Some(series.instances.iter().map(|i| f64::from(i.frames())).sum()),
-            ),
+        let ranges = [
+            Range {
+                name: "pixel-spacing",
+                keyword: attribute::PIXEL_SPACING,
+                unit: "mm",
+                min: self.pixel_spacing_mm_min,
+                max: self.pixel_spacing_mm_max,
+                found: spacing(first).and_then(|values| values.first().copied()),
+            },
+            Range {
+                name: "slice-thickness",
+                keyword: attribute::SLICE_THICKNESS,
+                unit: "mm",
+                min: self.slice_thickness_mm_min,
+                max: self.slice_thickness_mm_max,
+                found: first.number(attribute::SLICE_THICKNESS),
+            },
+            Range {
+                name: "images",
+                keyword: attribute::NUMBER_OF_FRAMES,
+                unit: "images",
+                min: self.images_min.map(f64::from),
+                max: self.images_max.map(f64::from),
+                found: Some(series.instances.iter().map(|i| f64::from(i.frames())).sum()),
+            },
         ];
-        for (name, keyword, unit, min, max, found) in ranges {
-            if min.is_some() || max.is_some() {
-                checks.push(check_range(name, keyword, unit, min, max, found));
-            }
-        }
+        checks.extend(ranges.iter().filter(|range| range.is_stated()).map(Range::check));
         if let Some(wanted) = self.contrast {
             checks.push(check_contrast(wanted, first));
         }
@@ -207,24 +203,44 @@ fn check_one_of(name: &str, keyword: &str, allowed: &[String], series: &SeriesFa
     }
 }
 
-fn check_range(name: &str, keyword: &str, unit: &str, min: Option<f64>, max: Option<f64>, found: Option<f64>) -> Check {
-    let code = format!("intended-use.{name}");
-    let wanted = match (min, max) {
-        (Some(min), Some(max)) => format!("{min} to {max} {unit}"),
-        (Some(min), None) => format!("at least {min} {unit}"),
-        (None, Some(max)) => format!("at most {max} {unit}"),
-        (None, None) => "anything".to_owned(),
-    };
-    let Some(value) = found else {
-        let text = format!("{} is not stated in the images, the model takes {wanted}", words(name));
-        return Check::Unknown(Reason::about(code, text, keyword, ""));
-    };
-    let inside = min.is_none_or(|min| min <= value) && max.is_none_or(|max| value <= max);
-    let stated = format!("{} is {value} {unit}", words(name));
-    if inside {
-        Check::Holds(Reason::about(code, stated, keyword, value.to_string()))
-    } else {
-        Check::Fails(Reason::about(code, format!("{stated}, the model takes {wanted}"), keyword, value.to_string()))
+/// A number that must lie between two limits, either of which may be left out.
+struct Range<'a> {
+    name: &'a str,
+    keyword: &'a str,
+    unit: &'a str,
+    min: Option<f64>,
+    max: Option<f64>,
+    found: Option<f64>,
+}
+
+impl Range<'_> {
+    fn is_stated(&self) -> bool {
+        self.min.is_some() || self.max.is_some()
+    }
+
+    fn check(&self) -> Check {
+        let Range { name, keyword, unit, min, max, found } = *self;
+        let code = format!("intended-use.{name}");
+        let wanted = match (min, max) {
+            (Some(min), Some(max)) => format!("{min} to {max} {unit}"),
+            (Some(min), None) => format!("at least {min} {unit}"),
+            (None, Some(max)) => format!("at most {max} {unit}"),
+            (None, None) => "anything".to_owned(),
+        };
+        let Some(value) = found else {
+            let text = format!("{} is not stated in the images, the model takes {wanted}", words(name));
+            return Check::Unknown(Reason::about(code, text, keyword, ""));
+        };
+        let inside = min.is_none_or(|min| min <= value) && max.is_none_or(|max| value <= max);
+        let stated = match name {
+            "images" => format!("the series has {value} {unit}"),
+            _ => format!("{} is {value} {unit}", words(name)),
+        };
+        if inside {
+            Check::Holds(Reason::about(code, stated, keyword, value.to_string()))
+        } else {
+            Check::Fails(Reason::about(code, format!("{stated}, the model takes {wanted}"), keyword, value.to_string()))
+        }
     }
 }
 
@@ -250,19 +266,25 @@ fn check_contrast(wanted: bool, first: &InstanceHeader) -> Check {
 }
 
 fn check_age(intended: &IntendedUse, study: &StudyFacts) -> Check {
-    let code = "intended-use.age";
-    let (min, max) = (intended.age_years_min, intended.age_years_max);
+    let age = Range {
+        name: "age",
+        keyword: attribute::PATIENT_AGE,
+        unit: "years",
+        min: intended.age_years_min,
+        max: intended.age_years_max,
+        found: None,
+    };
     match age_years(study) {
-        Age::Known(age) => match check_range("age", attribute::PATIENT_AGE, "years", min, max, Some(age)) {
+        Age::Known(years) => match (Range { found: Some(years), ..age }).check() {
             // The exact age is not repeated above 89 years, where it can identify a person (PS3.15 annex E).
-            Check::Holds(_) if 89.0 < age => {
-                Check::Holds(Reason::about(code, "age is over 89 years", attribute::PATIENT_AGE, "> 89"))
+            Check::Holds(_) if 89.0 < years => {
+                Check::Holds(Reason::about("intended-use.age", "age is over 89 years", attribute::PATIENT_AGE, "> 89"))
             }
             check => check,
         },
-        Age::Unknown => check_range("age", attribute::PATIENT_AGE, "years", min, max, None),
+        Age::Unknown => age.check(),
         Age::Contradictory => Check::Unknown(Reason::about(
-            code,
+            "intended-use.age",
             "birth date and stated age contradict each other, and the model is limited by age",
             attribute::PATIENT_AGE,
             "",
@@ -384,7 +406,7 @@ mod tests {
         insta::assert_snapshot!(verdict("contrast = true", &[("ContrastBolusAgent", "")]), @"not eligible: no contrast agent was given, the model takes images with contrast [ContrastBolusAgent=none]");
         insta::assert_snapshot!(verdict("contrast = false", &[]), @"undetermined: the images do not say whether a contrast agent was given, and the model needs to know");
         insta::assert_snapshot!(verdict("", &[("SyntheticData", "YES")]), @"not eligible: the object is marked as synthetic data, the model takes patients' images [SyntheticData=YES]");
-        insta::assert_snapshot!(verdict("images_min = 20", &[]), @"not eligible: images is 1 images, the model takes at least 20 images [NumberOfFrames=1]");
+        insta::assert_snapshot!(verdict("images_min = 20", &[]), @"not eligible: the series has 1 images, the model takes at least 20 images [NumberOfFrames=1]");
     }
 
     #[test]

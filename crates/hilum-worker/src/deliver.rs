@@ -5,8 +5,8 @@ use crate::runner::{Context, JobError, describe};
 use bytes::Bytes;
 use hilum_dicom::{Limits, Scanned, read_part10_header};
 use hilum_dimse::{
-    Association, AssociationOptions, ClientError, ClientErrorKind, DataSet, ProposedContext, Status, StatusClass, StoreRequest,
-    Timeouts,
+    Association, AssociationOptions, ClientError, ClientErrorKind, DataSet, ProposedContext, Status, StatusClass,
+    StoreRequest, Timeouts,
 };
 use hilum_registry::DeploymentState;
 use hilum_store::records::{Delivery, DeliveryOutcome};

@@ -35,7 +35,8 @@ async fn no_log_line_names_a_patient() {
         .with_writer(captured.clone())
         .with_ansi(false)
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    // For the whole process: a default of one thread is missed by callsites that another test met first.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let house = House::new().await;
     let mut object = Object::new(424_242, 1);
     object.patient_name = "CANARY^NAME".into();

@@ -47,15 +47,15 @@ pub(crate) async fn apply(file: &Path, config_path: &Path, dry_run: bool, studie
             .deployment_apply(spec, package.digest, &actor(), SystemClock.now())
             .await
             .with_context(|| format!("deployment {:?} was not applied", spec.name))?;
-        println!(
-            "{}: {} with {} {} ({}), revision {}",
-            spec.name,
-            applied.state,
-            package.name,
-            package.version,
-            package.digest.short(),
-            applied.revision
-        );
+        let (state, version) =
+            (applied.state, format!("{} {} ({})", package.name, package.version, package.digest.short()));
+        println!("{}: {state} with {version}, revision {}", spec.name, applied.revision);
+        if let Some(stopped) = applied.suspension {
+            println!(
+                "  it stays suspended by {}: {}; `hilum resume {}` lifts that",
+                stopped.by, stopped.reason, spec.name
+            );
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

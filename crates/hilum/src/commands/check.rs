@@ -67,7 +67,7 @@ async fn check_storage(config: &Config, report: &mut Report) {
                 format!("{}, {free} free, {reserve} MiB kept in reserve", config.data_dir.display()),
             );
         }
-        Err(error) => report.bad("data folder", format!("{:#}", anyhow::Error::from(error))),
+        Err(error) => report.bad("data folder", format!("{:#}", error)),
     }
     let kind = if config.catalog_url().starts_with("postgres") { "PostgreSQL" } else { "SQLite" };
     let catalog = match open_catalog(config).await {

@@ -95,7 +95,8 @@ fn hostile_data_sets_by_c_store_are_answered() {
     let mut server = site.serve("error");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let instance = good(2);
-    for (what, data_set) in [("1,000,000 nested sequences", nested(1_000_000)), ("nothing but zeros", vec![0; 100_000])] {
+    for (what, data_set) in [("1,000,000 nested sequences", nested(1_000_000)), ("nothing but zeros", vec![0; 100_000])]
+    {
         let answer = runtime.block_on(async {
             use hilum_dimse::{Association, AssociationOptions, DataSet, ProposedContext, StoreRequest};
             let (class, syntax) = (instance.sop_class_uid.as_str(), "1.2.840.10008.1.2.1");
@@ -115,5 +116,5 @@ fn hostile_data_sets_by_c_store_are_answered() {
         assert!(!server.has_ended(), "{what}: the server ended");
     }
     let quarantined = site.json("/api/v1/quarantine");
-    assert_eq!(quarantined["objects"].as_array().map(Vec::len), Some(2), "{quarantined}");
+    assert_eq!(quarantined["items"].as_array().map(Vec::len), Some(2), "{quarantined}");
 }

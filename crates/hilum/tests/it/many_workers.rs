@@ -56,8 +56,9 @@ fn two_workers_share_one_postgresql_and_one_may_die() {
 
     loop {
         let books = site.json("/api/v1/books");
-        let analysed: u64 = books["lines"].as_array().unwrap().iter().filter_map(|l| l["analysed"].as_u64()).sum();
-        let queued = site.json("/api/v1/deliveries?state=queued")["deliveries"].as_array().map_or(0, Vec::len);
+        let analysed: u64 =
+            books["books"].as_array().unwrap().iter().filter_map(|l| l["dispositions"]["analysed"].as_u64()).sum();
+        let queued = site.json("/api/v1/deliveries?state=queued")["items"].as_array().map_or(0, Vec::len);
         if analysed == STUDIES && queued == 0 {
             break;
         }

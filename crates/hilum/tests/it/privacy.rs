@@ -67,7 +67,7 @@ fn no_log_and_no_metric_holds_patient_data() {
 }
 
 /// Import a demo package and put it in force.
-pub fn deploy(site: &Site, name: &str, state: &str) {
+pub(crate) fn deploy(site: &Site, name: &str, state: &str) {
     let imported = site.run(&["model", "import", &package(name)]);
     let output = String::from_utf8_lossy(&imported.stdout);
     assert!(imported.status.success(), "{output}{}", String::from_utf8_lossy(&imported.stderr));
@@ -81,12 +81,12 @@ pub fn deploy(site: &Site, name: &str, state: &str) {
 }
 
 /// Wait until something was delivered and nothing waits any more.
-pub fn wait_for_delivery(site: &Site) {
+pub(crate) fn wait_for_delivery(site: &Site) {
     let begun = Instant::now();
     loop {
         let deliveries = site.json("/api/v1/deliveries?state=delivered");
         let queued = site.json("/api/v1/deliveries?state=queued");
-        let count = |value: &serde_json::Value| value["deliveries"].as_array().map_or(0, Vec::len);
+        let count = |value: &serde_json::Value| value["items"].as_array().map_or(0, Vec::len);
         if 0 < count(&deliveries) && count(&queued) == 0 {
             return;
         }

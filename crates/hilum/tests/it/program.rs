@@ -7,17 +7,17 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// A start, or an answer, may take this long on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A configured Hilum in a folder of its own.
-pub struct Site {
-    pub folder: tempfile::TempDir,
-    pub dimse: SocketAddr,
-    pub http: SocketAddr,
+pub(crate) struct Site {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) dimse: SocketAddr,
+    pub(crate) http: SocketAddr,
 }
 
 /// A running `hilum serve` (or `work`); killed when dropped.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
 }
 
@@ -27,7 +27,7 @@ fn free_port() -> SocketAddr {
 
 impl Site {
     /// `more` is added to the configuration.
-    pub fn new(more: &str) -> Site {
+    pub(crate) fn new(more: &str) -> Site {
         let folder = tempfile::tempdir().unwrap();
         let (dimse, http) = (free_port(), free_port());
         let text = format!(
@@ -38,24 +38,24 @@ impl Site {
         Site { folder, dimse, http }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// A command with `--config`; not started yet.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"));
         command.args(arguments).arg("--config").arg(self.path("hilum.toml")).env_remove("HILUM_LOG");
         command
     }
 
     /// Run a command to its end.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
     /// Start `hilum serve` and wait until it is ready. The log is appended to `serve.log`.
-    pub fn serve(&self, log_level: &str) -> Running {
+    pub(crate) fn serve(&self, log_level: &str) -> Running {
         let running = self.start("serve", log_level);
         let begun = Instant::now();
         while self.get("/api/v1/health/ready").is_none_or(|(status, _)| status != 200) {
@@ -66,7 +66,7 @@ impl Site {
     }
 
     /// Start `hilum serve` or `hilum work` without waiting.
-    pub fn start(&self, what: &str, log_level: &str) -> Running {
+    pub(crate) fn start(&self, what: &str, log_level: &str) -> Running {
         let log = std::fs::File::options().create(true).append(true).open(self.path("serve.log")).unwrap();
         let child = self
             .command(&[what])
@@ -79,24 +79,24 @@ impl Site {
         Running { child }
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.path("serve.log")).unwrap_or_default()
     }
 
     /// `GET path`: status and body; `None` when nobody answers.
-    pub fn get(&self, path: &str) -> Option<(u16, Vec<u8>)> {
+    pub(crate) fn get(&self, path: &str) -> Option<(u16, Vec<u8>)> {
         self.request("GET", path, "", &[])
     }
 
     /// The body of a successful `GET`, as JSON.
-    pub fn json(&self, path: &str) -> serde_json::Value {
+    pub(crate) fn json(&self, path: &str) -> serde_json::Value {
         let (status, body) = self.get(path).expect("the server answers");
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).unwrap()
     }
 
     /// One HTTP/1.1 request on a connection of its own, by hand: the test needs no client library to be right.
-    pub fn request(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
         let mut stream = TcpStream::connect(self.http).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
         let head = format!(
@@ -133,29 +133,29 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl Running {
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// SIGKILL, as a power cut would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _already_gone = self.child.kill();
         self.child.wait().unwrap();
     }
 
     /// SIGTERM, and wait for the end.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let status = Command::new("kill").arg(self.id().to_string()).status().unwrap();
         assert!(status.success());
         assert!(self.child.wait().unwrap().success());
     }
 
-    pub fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
     /// Resident memory in MiB.
-    pub fn resident_mib(&self) -> u64 {
+    pub(crate) fn resident_mib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
@@ -169,7 +169,7 @@ impl Drop for Running {
 }
 
 /// Whether a peer program is there. Under `CI=true` it must be.
-pub fn have(program: &str) -> bool {
+pub(crate) fn have(program: &str) -> bool {
     let found = std::env::var_os("PATH")
         .is_some_and(|paths| std::env::split_paths(&paths).any(|folder| folder.join(program).is_file()));
     assert!(found || std::env::var("CI").as_deref() != Ok("true"), "{program} is needed under CI=true; see .ci/peers");
@@ -180,7 +180,7 @@ pub fn have(program: &str) -> bool {
 }
 
 /// A package of this repository.
-pub fn package(name: &str) -> String {
+pub(crate) fn package(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models").join(name);
     path.to_str().unwrap().to_owned()
 }
