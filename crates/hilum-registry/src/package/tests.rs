@@ -204,7 +204,7 @@ fn external_data_is_refused_wherever_it_hides() {
         ("data_location", model(&[], &field(5, &location), &[])),
         ("sparse values", model(&[], &field(15, &sparse), &[])),
         ("sparse indices", model(&[], &field(15, &sparse_index), &[])),
-        ("constant", model(&[constant.clone()], &[], &[])),
+        ("constant", model(std::slice::from_ref(&constant), &[], &[])),
         ("subgraph", model(&[node("If", "", &[subgraph])], &[], &[])),
         ("sparse in subgraph", model(&[deep], &[], &[])),
         ("function", model(&[], &[], &field(25, &field(7, &constant[2..])))),
