@@ -1,7 +1,6 @@
 //! Two `hilum work` processes share one PostgreSQL; one is killed in the middle, and no job is lost or done twice.
 
-use crate::privacy::deploy;
-use crate::program::{PATIENCE, Site};
+use crate::program::{PATIENCE, Site, deploy, destination};
 use hilum_store::testing::PostgresCluster;
 use hilum_testkit::{Acquisition, SimulatedModality, SimulatedPacs, Subject, dx};
 use hilum_types::Timestamp;
@@ -17,11 +16,9 @@ fn two_workers_share_one_postgresql_and_one_may_die() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let pacs = runtime.block_on(SimulatedPacs::start("PACS".parse().unwrap())).unwrap();
     let site = Site::new(&format!(
-        "[catalog]\nurl = {:?}\n[worker]\nslots = WORKERS\nlease_seconds = 3\n\
-         [[destination]]\nname = 'pacs'\nhost = '{}'\nport = {}\nae_title = 'PACS'\n",
+        "[catalog]\nurl = {:?}\n[worker]\nslots = WORKERS\nlease_seconds = 3\n{}",
         cluster.database(),
-        pacs.address().ip(),
-        pacs.address().port()
+        destination(&pacs)
     ));
     let configure = |slots: &str| {
         let path = site.path("hilum.toml");

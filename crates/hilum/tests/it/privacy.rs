@@ -1,10 +1,9 @@
 //! PR-04: canary names, ids and UIDs go everywhere, and no log at TRACE and no metric contains one.
 
-use crate::program::{PATIENCE, Site, package};
+use crate::program::{Site, deploy, destination, wait_for_delivery};
 use hilum_testkit::{Acquisition, SimulatedModality, SimulatedPacs, Subject, dx};
 use hilum_types::Timestamp;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 const CANARIES: [&str; 5] = ["CANARYNAME", "CANARYPID", "CANARYACC", "CANARYREF", "CANARYSID"];
 
@@ -12,11 +11,7 @@ const CANARIES: [&str; 5] = ["CANARYNAME", "CANARYPID", "CANARYACC", "CANARYREF"
 fn no_log_and_no_metric_holds_patient_data() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let pacs = runtime.block_on(SimulatedPacs::start("PACS".parse().unwrap())).unwrap();
-    let site = Site::new(&format!(
-        "[[destination]]\nname = 'pacs'\nhost = '{}'\nport = {}\nae_title = 'PACS'\n",
-        pacs.address().ip(),
-        pacs.address().port()
-    ));
+    let site = Site::new(&destination(&pacs));
     deploy(&site, "phantom-cxr", "active");
     let running = site.serve("trace");
     let at = Timestamp::from_micros(1_795_424_400_000_000);
@@ -63,34 +58,5 @@ fn no_log_and_no_metric_holds_patient_data() {
             let line = text.lines().find(|line| line.contains(canary));
             assert!(line.is_none(), "{what} holds {canary}: {}", line.unwrap_or_default());
         }
-    }
-}
-
-/// Import a demo package and put it in force.
-pub(crate) fn deploy(site: &Site, name: &str, state: &str) {
-    let imported = site.run(&["model", "import", &package(name)]);
-    let output = String::from_utf8_lossy(&imported.stdout);
-    assert!(imported.status.success(), "{output}{}", String::from_utf8_lossy(&imported.stderr));
-    let package = output.lines().find(|line| line.starts_with("package = ")).unwrap();
-    let file = site.path(&format!("{name}.toml"));
-    let destinations = if state == "active" { "['pacs']" } else { "[]" };
-    let text = format!("[[deployment]]\nname='{name}'\n{package}\nstate='{state}'\ndestinations={destinations}\n");
-    std::fs::write(&file, text).unwrap();
-    let applied = site.run(&["apply", file.to_str().unwrap()]);
-    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
-}
-
-/// Wait until something was delivered and nothing waits any more.
-pub(crate) fn wait_for_delivery(site: &Site) {
-    let begun = Instant::now();
-    loop {
-        let deliveries = site.json("/api/v1/deliveries?state=delivered");
-        let queued = site.json("/api/v1/deliveries?state=queued");
-        let count = |value: &serde_json::Value| value["items"].as_array().map_or(0, Vec::len);
-        if 0 < count(&deliveries) && count(&queued) == 0 {
-            return;
-        }
-        assert!(begun.elapsed() < PATIENCE, "nothing was delivered: {}", site.log());
-        std::thread::sleep(Duration::from_millis(50));
     }
 }

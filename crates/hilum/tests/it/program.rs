@@ -1,5 +1,6 @@
 //! The program as an outsider sees it: a child process, its ports, its log, and plain HTTP.
 
+use hilum_testkit::SimulatedPacs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -183,4 +184,39 @@ pub(crate) fn have(program: &str) -> bool {
 pub(crate) fn package(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models").join(name);
     path.to_str().unwrap().to_owned()
+}
+
+/// The `[[destination]]` of a simulated archive.
+pub(crate) fn destination(pacs: &SimulatedPacs) -> String {
+    let address = pacs.address();
+    format!("[[destination]]\nname = 'pacs'\nhost = '{}'\nport = {}\nae_title = 'PACS'\n", address.ip(), address.port())
+}
+
+/// Import a demo package and put it in force.
+pub(crate) fn deploy(site: &Site, name: &str, state: &str) {
+    let imported = site.run(&["model", "import", &package(name)]);
+    let output = String::from_utf8_lossy(&imported.stdout);
+    assert!(imported.status.success(), "{output}{}", String::from_utf8_lossy(&imported.stderr));
+    let package = output.lines().find(|line| line.starts_with("package = ")).unwrap();
+    let file = site.path(&format!("{name}.toml"));
+    let destinations = if state == "active" { "['pacs']" } else { "[]" };
+    let text = format!("[[deployment]]\nname='{name}'\n{package}\nstate='{state}'\ndestinations={destinations}\n");
+    std::fs::write(&file, text).unwrap();
+    let applied = site.run(&["apply", file.to_str().unwrap()]);
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+}
+
+/// Wait until something was delivered and nothing waits any more.
+pub(crate) fn wait_for_delivery(site: &Site) {
+    let begun = Instant::now();
+    loop {
+        let deliveries = site.json("/api/v1/deliveries?state=delivered");
+        let queued = site.json("/api/v1/deliveries?state=queued");
+        let count = |value: &serde_json::Value| value["items"].as_array().map_or(0, Vec::len);
+        if 0 < count(&deliveries) && count(&queued) == 0 {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "nothing was delivered: {}", site.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

@@ -1,7 +1,6 @@
 //! What an informatician does: check, import, dry run, apply, serve, suspend, restart, look.
 
-use crate::privacy::{deploy, wait_for_delivery};
-use crate::program::{PATIENCE, Site, package};
+use crate::program::{PATIENCE, Site, deploy, destination, package, wait_for_delivery};
 use hilum_testkit::{Acquisition, FindingSpec, Phantom, SimulatedModality, SimulatedPacs, Subject, dx};
 use hilum_types::Timestamp;
 use std::process::Output;
@@ -42,11 +41,7 @@ fn disposition(site: &Site, phantom: &Phantom, deployment: &str) -> String {
 fn a_model_is_declared_run_suspended_and_restarted() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let pacs = runtime.block_on(SimulatedPacs::start("PACS".parse().unwrap())).unwrap();
-    let site = Site::new(&format!(
-        "[[destination]]\nname = 'pacs'\nhost = '{}'\nport = {}\nae_title = 'PACS'\n",
-        pacs.address().ip(),
-        pacs.address().port()
-    ));
+    let site = Site::new(&destination(&pacs));
     assert!(stdout(&site.run(&["check"])).contains("answers C-ECHO"));
     let send = |phantom: &Phantom| {
         let modality = SimulatedModality::new("DX1".parse().unwrap(), "HILUM".parse().unwrap(), site.dimse);
@@ -115,11 +110,7 @@ fn a_model_is_declared_run_suspended_and_restarted() {
 fn a_shadow_result_stays_inside() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let pacs = runtime.block_on(SimulatedPacs::start("PACS".parse().unwrap())).unwrap();
-    let site = Site::new(&format!(
-        "[[destination]]\nname = 'pacs'\nhost = '{}'\nport = {}\nae_title = 'PACS'\n",
-        pacs.address().ip(),
-        pacs.address().port()
-    ));
+    let site = Site::new(&destination(&pacs));
     deploy(&site, "phantom-cxr", "shadow");
     let running = site.serve("info");
     let study = phantom(9);

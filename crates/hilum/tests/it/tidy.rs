@@ -150,3 +150,27 @@ fn every_crate_says_what_it_is_for() {
         assert!(text.starts_with("//! "), "{name} has no //! purpose");
     }
 }
+
+/// UX-14: every reason code that is written somewhere is documented.
+#[test]
+fn every_reason_code_is_documented() {
+    let documented = std::fs::read_to_string(root().join("docs/reference/reasons.md")).unwrap();
+    let mut missing = Vec::new();
+    let mut n_codes = 0;
+    for name in ["hilum-gate", "hilum-registry", "hilum-worker", "hilum-intake"] {
+        for (path, text) in sources(&root().join("crates").join(name).join("src")) {
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for start in code.match_indices("Reason::new(").chain(code.match_indices("Reason::about(")) {
+                let rest = code[start.0 + start.1.len()..].trim_start();
+                // Codes that are put together are documented one by one; only literals can be looked up here.
+                let Some(literal) = rest.strip_prefix('"').and_then(|rest| rest.split('"').next()) else { continue };
+                n_codes += 1;
+                if !documented.contains(&format!("`{literal}`")) {
+                    missing.push(format!("{literal} in {}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(10 < n_codes, "the test no longer finds the codes");
+    assert!(missing.is_empty(), "docs/reference/reasons.md lacks {}", missing.join(", "));
+}
