@@ -81,7 +81,7 @@ pub(crate) struct DimseConfig {
     pub(crate) listen: SocketAddr,
     /// Our AE title; senders must call it.
     pub(crate) ae_title: AeTitle,
-    /// Development switch: accept any calling AE title from any address, and any called AE title.
+    /// Development switch: accept any calling AE title from any address. Our AE title must still be called.
     pub(crate) accept_any_peer: bool,
     /// Who may connect.
     #[serde(rename = "peer")]
