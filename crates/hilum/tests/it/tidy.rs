@@ -19,13 +19,18 @@ const PLAN: &[(&str, u8, u8)] = &[
     ("hilum-worker", EDGE, 2),
     ("hilum-intake", EDGE, 1),
     ("hilum-dimse", EDGE, 0),
+    ("hilum-oip", EDGE, 0),
     ("hilum-infer", SEAM, 0),
     ("hilum-store", SEAM, 0),
+    ("hilum-evidence", CORE, 3),
+    ("hilum-validate", CORE, 2),
     ("hilum-gate", CORE, 2),
     ("hilum-result", CORE, 2),
     ("hilum-registry", CORE, 1),
     ("hilum-audit", CORE, 1),
     ("hilum-dicom", CORE, 1),
+    ("hilum-sign", CORE, 1),
+    ("hilum-stats", CORE, 0),
     ("hilum-types", CORE, 0),
 ];
 

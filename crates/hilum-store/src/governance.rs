@@ -1,0 +1,163 @@
+//! What is remembered about who answers for what: records, signatures, people, reference cases, aliases.
+
+use crate::StoreError;
+use async_trait::async_trait;
+use hilum_sign::{NewRecord, Record, RecordKind, Signature};
+use hilum_types::{Digest, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Which records to list, newest first. `None` says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordFilter {
+    /// Of this kind.
+    pub kind: Option<RecordKind>,
+    /// About this subject.
+    pub subject: Option<String>,
+    /// Entered at or before this time: what was known then.
+    pub until: Option<Timestamp>,
+}
+
+/// A record was entered, or was there already.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordAdded {
+    /// The record as the catalog holds it; author and time are those of the first entry.
+    pub record: Record,
+    /// Whether it is new.
+    pub is_new: bool,
+}
+
+/// A local user (until single sign-on exists).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Login name: 1 to 64 lower-case letters, digits, `-`, `_`, `.`.
+    pub name: String,
+    /// Name for people, as it stands on reports.
+    pub display_name: String,
+    /// Stable names of their roles: `clinical`, `technical`, `governance`, `radiologist`, `data_scientist`, `auditor`.
+    pub roles: Vec<String>,
+    /// Argon2id hash in PHC string format.
+    pub password_hash: String,
+    /// Ed25519 public key, 64 hexadecimal digits.
+    pub public_key: String,
+    /// Ed25519 secret key, sealed under a key derived from the password.
+    pub sealed_key: String,
+    /// Whether they may act.
+    pub active: bool,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// What a case list is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SetRole {
+    /// Acceptance or reference cases.
+    Reference,
+    /// Training or tuning cases of a model family.
+    Training,
+}
+
+/// What two case lists are compared by (MV-11): no identifier leaves the site's keyed hash.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CaseFingerprint {
+    /// Case identifier within its list.
+    pub case_id: String,
+    /// BLAKE3 keyed hash of the patient identifier, with the site's key; `None` when no patient is stated.
+    pub patient: Option<Digest>,
+    /// Digest of the decoded samples with their shape; the same image under another identifier has the same.
+    pub pixels: Vec<Digest>,
+}
+
+/// A case that is in two lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// Case of the list asked about.
+    pub case_id: String,
+    /// The other list.
+    pub other_set: Digest,
+    /// Case of the other list.
+    pub other_case_id: String,
+    /// `patient` or `pixels`.
+    pub by: String,
+}
+
+/// A name for people that points at a version, kept apart from the lifecycle's stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alias {
+    /// Model name.
+    pub model: String,
+    /// Alias, such as `candidate`.
+    pub alias: String,
+    /// What it points at.
+    pub package: Digest,
+    /// Who moved it.
+    pub actor: String,
+    /// When.
+    pub moved_at: Timestamp,
+}
+
+/// Records, signatures, people, case fingerprints and aliases. Every act is one transaction with its audit entry.
+#[async_trait]
+pub trait Governance: Send + Sync {
+    /// Enter a record. The same content again changes nothing.
+    async fn record_add(&self, record: &NewRecord, now: Timestamp) -> Result<RecordAdded, StoreError>;
+
+    /// The record of that digest, or of that unique beginning of one (12 digits or more), with its signatures.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Refused`] when several begin like that.
+    async fn record_get(&self, digest_or_prefix: &str) -> Result<Record, StoreError>;
+
+    /// Records, newest first, with their signatures.
+    async fn record_list(&self, filter: &RecordFilter, limit: u32) -> Result<Vec<Record>, StoreError>;
+
+    /// Enter a signature. It must verify, the signer must be an active user with that key and that role, and nobody
+    /// signs the same record twice with the same meaning.
+    async fn signature_add(&self, signature: &Signature, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Enter a user. A name is never given twice, not even after its user was deactivated.
+    async fn user_add(&self, user: &User, actor: &str) -> Result<(), StoreError>;
+
+    /// One user.
+    async fn user_get(&self, name: &str) -> Result<Option<User>, StoreError>;
+
+    /// Users by name.
+    async fn user_list(&self) -> Result<Vec<User>, StoreError>;
+
+    /// Change display name, roles, password or whether the user is active; the name stays, and so do earlier keys:
+    /// a signature made with an earlier key remains valid.
+    async fn user_change(&self, user: &User, actor: &str, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Count one use of a reference set by a gate run; says how many there are now, this one included.
+    async fn reference_use(&self, set: &Digest, protocol: &Digest, package: &Digest, actor: &str, now: Timestamp)
+    -> Result<u32, StoreError>;
+
+    /// How often a reference set was used.
+    async fn reference_use_count(&self, set: &Digest) -> Result<u32, StoreError>;
+
+    /// Remember the fingerprints of a case list; the same list again changes nothing. `model` is the family that a
+    /// training list belongs to, and empty for a reference list.
+    async fn fingerprints_add(&self, set: &Digest, role: SetRole, model: &str, cases: &[CaseFingerprint])
+    -> Result<(), StoreError>;
+
+    /// Which of `cases` share a patient or an image with a list of that role, for training lists of that family.
+    async fn fingerprints_overlap(&self, cases: &[CaseFingerprint], role: SetRole, model: &str)
+    -> Result<Vec<Overlap>, StoreError>;
+
+    /// Move an alias, if it points where `expected` says (`None`: nowhere yet).
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when somebody moved it meanwhile.
+    async fn alias_move(
+        &self,
+        model: &str,
+        alias: &str,
+        to: &Digest,
+        expected: Option<&Digest>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Aliases as they stand, or every move of them, newest first.
+    async fn alias_list(&self, model: Option<&str>, every_move: bool) -> Result<Vec<Alias>, StoreError>;
+}
