@@ -1,5 +1,6 @@
 //! Engines that run ONNX graphs, behind one trait.
 
+mod elsewhere;
 mod ort;
 mod table;
 mod tract;
@@ -9,7 +10,9 @@ pub use self::table::TableEngine;
 pub use self::tract::TractEngine;
 
 use crate::InferError;
+use elsewhere::Elsewhere;
 use hilum_registry::Tensor;
+use hilum_registry::manifest::{Manifest, OipRuntime, Runtime};
 use hilum_registry::package::onnx::OnnxSummary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -142,7 +145,11 @@ pub struct EngineConfig {
 pub struct Engines {
     all: Vec<Arc<dyn Engine>>,
     notes: Vec<String>,
+    remote: Option<RemoteConnect>,
 }
+
+/// Makes the engine of a model that a server elsewhere runs; see [`Engines::with_remote`].
+pub type RemoteConnect = fn(&OipRuntime) -> Arc<dyn Engine>;
 
 impl fmt::Debug for Engines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -153,7 +160,7 @@ impl fmt::Debug for Engines {
 impl Engines {
     /// ONNX Runtime where its library is found, and tract, which is compiled in. Never fails.
     pub fn discover(config: &EngineConfig) -> Engines {
-        let mut engines = Engines { all: Vec::new(), notes: Vec::new() };
+        let mut engines = Engines { all: Vec::new(), notes: Vec::new(), remote: None };
         if config.built_in_only {
             engines.notes.push("ONNX Runtime was not looked for, as configured".to_owned());
         } else {
@@ -172,7 +179,23 @@ impl Engines {
     /// Never: an empty list gets the built-in engine.
     pub fn of(all: Vec<Arc<dyn Engine>>) -> Engines {
         let all = if all.is_empty() { vec![Arc::new(TractEngine) as Arc<dyn Engine>] } else { all };
-        Engines { all, notes: Vec::new() }
+        Engines { all, notes: Vec::new(), remote: None }
+    }
+
+    /// Also run packages whose manifest names a server of the inference protocol.
+    pub fn with_remote(self, connect: RemoteConnect) -> Engines {
+        Engines { remote: Some(connect), ..self }
+    }
+
+    /// The engines that may run a package: those of this process, or the one its `[runtime]` names.
+    pub fn of_package(&self, manifest: &Manifest) -> Engines {
+        let engine: Arc<dyn Engine> = match (&manifest.runtime, self.remote) {
+            (None, _) => return self.clone(),
+            (Some(Runtime::Oip(oip)), Some(connect)) => connect(oip),
+            (Some(Runtime::Oip(_)), None) => Arc::new(Elsewhere::new("oip", "no client is built into this program")),
+            (Some(Runtime::DicomNode(_)), _) => Arc::new(Elsewhere::new("dicom-node", "it takes objects, not tensors")),
+        };
+        Engines::of(vec![engine])
     }
 
     /// The engine that runs models.

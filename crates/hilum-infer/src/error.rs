@@ -67,6 +67,14 @@ pub enum InferError {
         /// Its words.
         problem: String,
     },
+    /// A server elsewhere has, or answered with, another version than the package declares (MV-15).
+    #[error("the server runs version {found} instead of {expected}; import a package that declares the new version")]
+    RemoteVersion {
+        /// Version declared.
+        expected: String,
+        /// Version found.
+        found: String,
+    },
     /// Output tensors do not mean what the manifest says.
     #[error("the model's output does not fit its manifest: {0}")]
     Output(String),
@@ -109,6 +117,7 @@ impl InferError {
             | InferError::OtherVersion { .. }
             | InferError::Golden { .. }
             | InferError::EnginesDisagree { .. }
+            | InferError::RemoteVersion { .. }
             | InferError::Output(_) => InferErrorKind::Package,
             InferError::Images(_) | InferError::Pixels(_) => InferErrorKind::Study,
             InferError::Deadline { .. } | InferError::Memory { .. } => InferErrorKind::Limit,

@@ -17,4 +17,4 @@ pub use engine::{Engine, EngineConfig, EngineInfo, EngineReport, Engines, Sessio
 pub use error::{InferError, InferErrorKind};
 pub use golden::{GoldenInput, record_golden};
 pub use package::{FolderPackage, LoadedPackage, load_package, register_package};
-pub use run::{InferenceOutcome, InstanceInput, RAW_VALUES_MAX, RunSettings, TensorRecord, Timings, run};
+pub use run::{InferenceOutcome, InstanceInput, RAW_VALUES_MAX, RunSettings, TensorRecord, Timings, run, run_tensors};

@@ -137,14 +137,19 @@ impl LoadedPackage {
         self.engines.preferred().info()
     }
 
+    /// Every engine that may run it, the preferred one first.
+    pub fn engines(&self) -> &Engines {
+        &self.engines
+    }
+
     /// Bind a checked package to engines, without replay.
     pub(crate) fn bind(checked: CheckedPackage, engines: &Engines) -> LoadedPackage {
         let outputs = checked.manifest.outputs.iter().map(|output| output.tensor().to_owned());
         let outputs: std::collections::BTreeSet<String> = outputs.collect();
         LoadedPackage {
-            checked,
-            engines: engines.clone(),
+            engines: engines.of_package(&checked.manifest),
             outputs: outputs.into_iter().collect(),
+            checked,
             idle: Mutex::new(Vec::new()),
         }
     }
@@ -206,6 +211,6 @@ pub fn load_package(
 /// As [`load_package`]; [`InferError::EnginesDisagree`] when engines differ by more than a case's tolerance.
 pub fn register_package(folder: &Path, engines: &Engines) -> Result<Arc<LoadedPackage>, InferError> {
     let loaded = load_package(folder, engines, None)?;
-    golden::compare_engines(&loaded, engines)?;
+    golden::compare_engines(&loaded, loaded.engines())?;
     Ok(loaded)
 }

@@ -112,6 +112,22 @@ pub fn run(
     Ok(outcome)
 }
 
+/// Run a package once on tensors at hand, without preparing or interpreting anything: what the inference protocol asks.
+///
+/// Inputs are those the graph takes; every output the manifest names is answered. The package's own deadline holds.
+///
+/// # Errors
+/// [`InferError::Deadline`]; [`InferError::Engine`] for a failing model; [`InferError::Defect`] instead of a panic.
+pub fn run_tensors(package: &Arc<LoadedPackage>, inputs: Tensors) -> Result<Tensors, InferError> {
+    let stop = StopSignal::new();
+    let deadline = Duration::from_secs(package.manifest().resources.deadline_seconds.into());
+    let job = {
+        let (package, stop) = (Arc::clone(package), stop.clone());
+        move || package.infer(&inputs, &stop)
+    };
+    within(deadline, &stop, job)
+}
+
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

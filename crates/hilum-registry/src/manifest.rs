@@ -3,6 +3,7 @@
 mod input;
 mod output;
 mod preprocess;
+mod runtime;
 
 pub use input::{ElementType, ImageChoice, InputSpec, Layout, Plane, SeriesSelect};
 pub use output::{
@@ -11,6 +12,7 @@ pub use output::{
     SegmentationOutput,
 };
 pub use preprocess::{Interpolation, PreprocessStep, ResizeFilter, VoiFunction};
+pub use runtime::{DicomNodeRuntime, OipProtocol, OipRuntime, Runtime};
 
 use crate::intended_use::IntendedUse;
 use hilum_types::Timestamp;
@@ -34,11 +36,14 @@ pub struct Manifest {
     /// Studies the model may be used on; criteria left out say nothing.
     #[serde(default)]
     pub intended_use: IntendedUse,
+    /// Where the model runs; left out: it is the graph of this package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Runtime>,
     /// Input tensors, each with the images it is made from.
-    #[serde(rename = "input")]
+    #[serde(default, rename = "input")]
     pub inputs: Vec<InputSpec>,
     /// What the output tensors mean. An output tensor of the model that is not named here is not used.
-    #[serde(rename = "output")]
+    #[serde(default, rename = "output")]
     pub outputs: Vec<OutputSpec>,
     /// What one run may cost.
     #[serde(default)]
@@ -153,10 +158,14 @@ impl Manifest {
         }
         self.package.problems(&mut problems);
         self.resources.problems(&mut problems);
-        if self.inputs.is_empty() {
+        if let Some(runtime) = &self.runtime {
+            runtime.problems(self.inputs.len(), self.outputs.len(), &mut problems);
+        }
+        let tensors = self.dicom_node().is_none();
+        if tensors && self.inputs.is_empty() {
             problems.push("there is no [[input]]; declare each input tensor of the model".to_owned());
         }
-        if self.outputs.is_empty() {
+        if tensors && self.outputs.is_empty() {
             problems.push("there is no [[output]]; declare at least one output tensor".to_owned());
         }
         let mut tensors = BTreeSet::new();
@@ -177,6 +186,14 @@ impl Manifest {
     /// Whether the model reads whole volumes rather than single images.
     pub fn is_volume(&self) -> bool {
         self.inputs.iter().any(|input| input.images == ImageChoice::Volume)
+    }
+
+    /// The product that runs it, when that is a DICOM node.
+    pub fn dicom_node(&self) -> Option<&DicomNodeRuntime> {
+        match &self.runtime {
+            Some(Runtime::DicomNode(node)) => Some(node),
+            _ => None,
+        }
     }
 
     /// Findings declared by classification outputs, in order.

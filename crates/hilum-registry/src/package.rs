@@ -14,7 +14,7 @@ use onnx::{OnnxDim, OnnxSummary};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// Files every package has.
+/// Files every package has; [`MODEL_FILE`] only where the model runs here (no `[runtime]`).
 pub const REQUIRED_FILES: [&str; 5] = ["LICENSE", "docs/README.md", "configs/metadata.json", MODEL_FILE, MANIFEST_FILE];
 
 /// The graph.
@@ -102,7 +102,7 @@ pub struct CheckedPackage {
     pub digest: Digest,
     /// The manifest.
     pub manifest: Manifest,
-    /// Bytes of the ONNX graph: those that were hashed and checked.
+    /// Bytes of the ONNX graph: those that were hashed and checked; none for a model that runs elsewhere.
     pub model: Vec<u8>,
     /// What the graph says about itself.
     pub graph: OnnxSummary,
@@ -181,7 +181,7 @@ fn check(source: &dyn PackageSource, with_goldens: bool) -> Result<CheckedPackag
     if !found.0.is_empty() && files.is_empty() {
         return Err(PackageRefused { problems: found.0 });
     }
-    for required in REQUIRED_FILES {
+    for required in REQUIRED_FILES.into_iter().filter(|required| *required != MODEL_FILE) {
         if !files.contains(required) {
             found.add(required, "this file is missing", remedy_for_missing(required));
         }
@@ -207,23 +207,62 @@ fn check(source: &dyn PackageSource, with_goldens: bool) -> Result<CheckedPackag
         }
     }
     let manifest = kept.get(MANIFEST_FILE).and_then(|bytes| read_manifest(bytes, &mut found));
-    let graph = kept.get(MODEL_FILE).and_then(|bytes| match onnx::inspect(bytes) {
+    let graph = match manifest.as_ref().filter(|manifest| manifest.runtime.is_some()) {
+        Some(manifest) => remote_graph(manifest, kept.contains_key(MODEL_FILE), &mut found),
+        None => local_graph(kept.get(MODEL_FILE), &mut found),
+    };
+    if let (Some(manifest), Some(graph)) = (&manifest, &graph) {
+        check_tensors(manifest, graph, &mut found);
+    }
+    // A product that takes objects has no tensors to record; its fixed cases are those of `hilum/canary`.
+    let with_goldens = with_goldens && manifest.as_ref().is_none_or(|manifest| manifest.dicom_node().is_none());
+    let goldens = check_goldens(&kept, manifest.as_ref(), with_goldens, &mut found);
+    let model = kept.remove(MODEL_FILE).unwrap_or_default();
+    match (found.0.is_empty(), manifest, graph) {
+        (true, Some(manifest), Some(graph)) => {
+            Ok(CheckedPackage { digest: tree_digest(digests), manifest, model, graph, goldens })
+        }
+        _ => Err(PackageRefused { problems: found.0 }),
+    }
+}
+
+/// What the graph of this package says about itself.
+fn local_graph(bytes: Option<&Vec<u8>>, found: &mut Findings) -> Option<OnnxSummary> {
+    let Some(bytes) = bytes else {
+        found.add(MODEL_FILE, "this file is missing", remedy_for_missing(MODEL_FILE));
+        return None;
+    };
+    match onnx::inspect(bytes) {
         Ok(graph) => Some(graph),
         Err(problem) => {
             found.add(MODEL_FILE, problem.to_string(), problem.remedy());
             None
         }
-    });
-    if let (Some(manifest), Some(graph)) = (&manifest, &graph) {
-        check_tensors(manifest, graph, &mut found);
     }
-    let goldens = check_goldens(&kept, manifest.as_ref(), with_goldens, &mut found);
-    let model = kept.remove(MODEL_FILE);
-    match (found.0.is_empty(), manifest, graph, model) {
-        (true, Some(manifest), Some(graph), Some(model)) => {
-            Ok(CheckedPackage { digest: tree_digest(digests), manifest, model, graph, goldens })
-        }
-        _ => Err(PackageRefused { problems: found.0 }),
+}
+
+/// What the manifest declares of a model that runs elsewhere: names and element types; axes are known when it runs.
+fn remote_graph(manifest: &Manifest, has_model: bool, found: &mut Findings) -> Option<OnnxSummary> {
+    if has_model {
+        let remedy = "remove the file, or remove [runtime]";
+        found.add(MODEL_FILE, "the package declares a [runtime] elsewhere, so this graph would never run", remedy);
+        return None;
+    }
+    let tensor = |name: &str, element_type| onnx::OnnxTensor { name: name.to_owned(), element_type, dims: None };
+    let inputs = manifest.inputs.iter().map(|input| tensor(&input.tensor, onnx_type(input.dtype)));
+    let outputs: BTreeSet<&str> = manifest.outputs.iter().map(|output| output.tensor()).collect();
+    Some(OnnxSummary {
+        inputs: inputs.collect(),
+        outputs: outputs.into_iter().map(|name| tensor(name, 0)).collect(),
+        ..OnnxSummary::default()
+    })
+}
+
+fn onnx_type(dtype: ElementType) -> u64 {
+    match dtype {
+        ElementType::Float32 => onnx::FLOAT,
+        ElementType::Uint8 => onnx::UINT8,
+        ElementType::Int64 => onnx::INT64,
     }
 }
 
@@ -403,12 +442,7 @@ fn check_tensors(manifest: &Manifest, graph: &OnnxSummary, found: &mut Findings)
 
 fn input_problem(input: &InputSpec, tensor: &onnx::OnnxTensor) -> Option<String> {
     let name = &input.tensor;
-    let wanted = match input.dtype {
-        ElementType::Float32 => onnx::FLOAT,
-        ElementType::Uint8 => onnx::UINT8,
-        ElementType::Int64 => onnx::INT64,
-    };
-    if tensor.element_type != wanted {
+    if tensor.element_type != onnx_type(input.dtype) {
         return Some(format!("input {name:?} is declared {:?}, the graph has another element type", input.dtype));
     }
     let dims = tensor.dims.as_ref()?;

@@ -14,9 +14,9 @@ impl Manifest {
         let mut fitting: Vec<usize> = Vec::new();
         let mut refusals: Vec<(usize, Reason)> = Vec::new();
         for (index, series) in study.series.iter().enumerate() {
-            match self.inputs.iter().enumerate().find_map(|(n, input)| input.select.refuses(series).map(|r| (n, r))) {
+            match self.rules().find_map(|select| select.refuses(series)) {
                 None => fitting.push(index),
-                Some((_, (passed, reason))) => refusals.push((passed, reason)),
+                Some((passed, reason)) => refusals.push((passed, reason)),
             }
         }
         if fitting.is_empty() {
@@ -26,7 +26,8 @@ impl Manifest {
                 best.map_or_else(|| Reason::new("series.none", "the study has no image series"), |(_, reason)| reason)
             );
         }
-        let guess = self.inputs.iter().all(|input| input.select.largest);
+        // A product that takes objects gets every series that fits, so there is nothing to guess.
+        let guess = self.dicom_node().is_some() || self.inputs.iter().all(|input| input.select.largest);
         if 1 < fitting.len() && !guess {
             return Err(Reason::about(
                 "series.ambiguous",
@@ -40,6 +41,10 @@ impl Manifest {
             fitting.sort_by_key(|index| std::cmp::Reverse(images(&study.series[*index])));
         }
         Ok(fitting)
+    }
+
+    fn rules(&self) -> impl Iterator<Item = &SeriesSelect> {
+        self.inputs.iter().map(|input| &input.select).chain(self.dicom_node().map(|node| &node.select))
     }
 }
 

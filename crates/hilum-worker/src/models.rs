@@ -69,7 +69,9 @@ impl Models {
     }
 
     fn engines(&self) -> &Engines {
-        self.shared.engines.get_or_init(|| Engines::discover(&self.shared.engine_config))
+        self.shared
+            .engines
+            .get_or_init(|| Engines::discover(&self.shared.engine_config).with_remote(hilum_oip::connect))
     }
 
     /// Check a package, replay its golden cases on every engine, copy it under its digest, and enter it.
@@ -99,7 +101,7 @@ impl Models {
             imported_at: now,
         };
         let is_new = catalog.package_add(&package, actor).await?;
-        let engines: Vec<String> = self.engines().all().iter().map(|engine| engine.info().to_string()).collect();
+        let engines: Vec<String> = loaded.engines().all().iter().map(|engine| engine.info().to_string()).collect();
         let report = vec![
             format!("golden cases reproduced on {}", engines.join(" and ")),
             format!("regulatory status {:?}", manifest.regulatory.status),
@@ -135,7 +137,7 @@ impl Models {
     ///
     /// # Errors
     /// Its files are gone or changed, or it no longer reproduces its golden cases.
-    pub(crate) fn load(&self, digest: Digest) -> Result<Arc<LoadedPackage>, InferError> {
+    pub fn load(&self, digest: Digest) -> Result<Arc<LoadedPackage>, InferError> {
         let known = self.shared.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
         if let Some(package) = known {
             return Ok(package);

@@ -35,6 +35,9 @@ pub(crate) struct Config {
     /// Inference engines.
     #[serde(default)]
     pub(crate) inference: InferenceConfig,
+    /// The inference protocol for local models.
+    #[serde(default)]
+    pub(crate) oip: crate::oip::OipConfig,
     /// Delivery policy.
     #[serde(default)]
     pub(crate) delivery: DeliveryConfig,
@@ -315,6 +318,7 @@ impl Config {
         if self.worker.lease_seconds < 2 {
             problems.push("[worker] lease_seconds must be at least 2".to_owned());
         }
+        problems.extend(self.oip.problems());
         for peer in &self.dimse.peers {
             if let Some(Err(error)) = peer.address.as_deref().map(str::parse::<PeerAddress>) {
                 problems.push(format!("[[dimse.peer]] {}: {error}", peer.ae_title));

@@ -1,6 +1,7 @@
 //! `hilum serve` and `hilum work`: the parts put together, started in order, stopped in the opposite order.
 
 use crate::config::Config;
+use crate::oip::OipServers;
 use crate::system::{SystemClock, destinations, models, open_blobs, open_catalog};
 use anyhow::{Context, Result};
 use hilum_audit::{AuditAction, AuditEvent, AuditSubject};
@@ -10,7 +11,7 @@ use hilum_http::{AppState, Hosts};
 use hilum_intake::{DimseIntake, Intake};
 use hilum_store::{Catalog, Committer, CommitterOptions, LocalBlobs};
 use hilum_types::Clock;
-use hilum_worker::{RetryPolicy, Worker, WorkerOptions};
+use hilum_worker::{Models, RetryPolicy, Worker, WorkerOptions};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -38,6 +39,12 @@ pub(crate) async fn serve(path: &Path) -> Result<ExitCode> {
     raise_file_limit();
     let running = Running::start(&config).await?;
     tracing::info!(dimse = %running.dimse_address(), http = %running.http_address, "serving");
+    if let Some(address) = running.oip.http_address {
+        tracing::info!(%address, "serving the inference protocol over HTTP");
+    }
+    if let Some(address) = running.oip.grpc_address {
+        tracing::info!(%address, "serving the inference protocol over gRPC");
+    }
     wait_for_signal().await?;
     tracing::info!("stopping: what is in flight is finished first");
     running.stop().await;
@@ -50,7 +57,7 @@ pub(crate) async fn work(path: &Path) -> Result<ExitCode> {
     anyhow::ensure!(0 < config.worker.slots, "[worker] slots is 0, so there is nothing for `hilum work` to do");
     let catalog = open_catalog(&config).await?;
     let (stop, stopped) = watch::channel(false);
-    let worker = start_worker(&config, catalog, open_blobs(&config)?, stopped)?;
+    let worker = start_worker(&config, catalog, open_blobs(&config)?, models(&config), stopped)?;
     tracing::info!(slots = config.worker.slots, "working");
     wait_for_signal().await?;
     stop.send_replace(true);
@@ -80,6 +87,7 @@ fn start_worker(
     config: &Config,
     catalog: Arc<dyn Catalog>,
     blobs: LocalBlobs,
+    models: Models,
     stop: watch::Receiver<bool>,
 ) -> Result<JoinHandle<()>> {
     let options = WorkerOptions {
@@ -93,7 +101,7 @@ fn start_worker(
         },
     };
     let clock = Arc::new(SystemClock);
-    let worker = Worker::new(catalog, blobs, models(config), destinations(config), clock, options)?;
+    let worker = Worker::new(catalog, blobs, models, destinations(config), clock, options)?;
     Ok(tokio::spawn(worker.run(stop)))
 }
 
@@ -107,6 +115,8 @@ pub(crate) struct Running {
     pub(crate) http_address: SocketAddr,
     /// The catalog everything works on.
     pub(crate) catalog: Arc<dyn Catalog>,
+    /// The inference protocol, where configured.
+    pub(crate) oip: OipServers,
     dimse: ServerHandle,
     http: JoinHandle<()>,
     worker: Option<JoinHandle<()>>,
@@ -130,10 +140,12 @@ impl Running {
             .with_context(|| format!("cannot listen on {} for HTTP; is the port in use?", config.http.listen))?;
         let http_address = http_listener.local_addr()?;
         let dimse = Server::bind(dimse_config(config)?, DimseIntake::new(intake.clone())).await?;
+        let models = models(config);
         let worker = match config.worker.slots {
             0 => None,
-            _ => Some(start_worker(config, catalog.clone(), blobs, stopped.clone())?),
+            _ => Some(start_worker(config, catalog.clone(), blobs, models.clone(), stopped.clone())?),
         };
+        let oip = crate::oip::start(config, catalog.clone(), models, stopped.clone()).await?;
         let state = http_state(catalog.clone(), intake, &dimse, http_address);
         let connections_max = state.limits.connections_max;
         let router = hilum_http::router(state);
@@ -143,7 +155,7 @@ impl Running {
             let _ = http_stopped.wait_for(|stop| *stop).await;
         };
         let http = tokio::spawn(hilum_http::serve(http_listener, router, connections_max, until));
-        Ok(Running { http_address, catalog, dimse, http, worker, stop })
+        Ok(Running { http_address, catalog, oip, dimse, http, worker, stop })
     }
 
     /// Where DICOM is served.
@@ -163,6 +175,7 @@ impl Running {
         if tokio::time::timeout(GRACE, self.http).await.is_err() {
             tracing::warn!("HTTP requests were still open");
         }
+        self.oip.finished(GRACE).await;
         let event = AuditEvent::new(SystemClock.now(), "system:serve", AuditAction::Stopped, AuditSubject::system());
         if let Err(error) = self.catalog.audit_append(event).await {
             tracing::error!(error = &error as &dyn std::error::Error, "the stop was not entered in the audit record");

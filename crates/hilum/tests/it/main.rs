@@ -3,6 +3,7 @@
 mod crash;
 mod hostile;
 mod many_workers;
+mod oip;
 mod privacy;
 mod program;
 mod site;
