@@ -67,7 +67,23 @@ fn every_refusal_names_the_tensor_and_the_reason() {
         table += &refusal(None, &body);
         table += "\n";
     }
-    insta::assert_snapshot!(table);
+    insta::assert_snapshot!(table, @r#"
+    input "x" is missing
+    input "x" has neither data nor binary_data_size
+    input "x" does not fill its shape: tensor of shape [1, 1, 2] cannot hold 1 elements (at most 8 axes and 2^31 elements)
+    input "x" does not fill its shape: tensor of shape [1, 1, 2] cannot hold 3 elements (at most 8 axes and 2^31 elements)
+    the request is not an inference request: invalid type: string "a", expected a number, a boolean or an array of them at line 1 column 23
+    input "x" has both data and binary_data_size
+    tensor "x": binary_data_size is 8, 0 bytes are left in the body
+    input "x" has shape [1, 1, 3], the model takes [1, -1, 2]
+    input "x" has shape [1, -1, 2], the model takes [1, -1, 2]
+    input "x" has shape [1, 2], the model takes [1, -1, 2]
+    datatype "BYTES" is not taken; use one of BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, INT64, FP16, BF16, FP32, FP64
+    input "x" is INT64, the model takes FP32
+    parameter shared_memory_region is not offered here
+    input "z" is not one of the model, which takes "x"
+    output "q" is not one of the model, which has "y"
+    "#);
 }
 
 #[test]
