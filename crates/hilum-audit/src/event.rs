@@ -142,6 +142,12 @@ closed_set! {
         Quarantine = "quarantine",
         /// A peer, by its AE title or declared name.
         Peer = "peer",
+        /// A record, by its digest.
+        Record = "record",
+        /// A local user, by login name.
+        User = "user",
+        /// An alias, as `model/alias`.
+        Alias = "alias",
         /// The system as a whole.
         System = "system",
     }
@@ -188,6 +194,20 @@ closed_set! {
         PackageImported = "package_imported",
         /// A model package was refused.
         PackageRefused = "package_refused",
+        /// A record was entered.
+        RecordAdded = "record_added",
+        /// A person signed a record.
+        RecordSigned = "record_signed",
+        /// A user was entered.
+        UserAdded = "user_added",
+        /// A user's name for people, roles, password, key or activity changed.
+        UserChanged = "user_changed",
+        /// A reference set was used by a gate run.
+        ReferenceUsed = "reference_used",
+        /// The fingerprints of a case list were remembered.
+        FingerprintsAdded = "fingerprints_added",
+        /// An alias was moved.
+        AliasMoved = "alias_moved",
         /// A deployment was declared or changed.
         DeploymentApplied = "deployment_applied",
         /// A deployment was suspended.
@@ -223,6 +243,8 @@ impl AuditAction {
             A::DeliveryAttempted | A::ResultReleased => ("110104", "DICOM Instances Transferred"),
             A::StudyAccessed | A::StudyCompleted | A::StudyReopened => ("110103", "DICOM Instances Accessed"),
             A::PackageImported => ("110107", "Import"),
+            // Event type 110137, User Security Attributes Changed.
+            A::UserAdded | A::UserChanged => ("110113", "Security Alert"),
             A::PeerRefused | A::SecurityAlert | A::PackageRefused => ("110113", "Security Alert"),
             _ => ("110100", "Application Activity"),
         }

@@ -4,8 +4,16 @@
 //! name. People sign the name, with a meaning and a time (Ed25519, [`Signature`]); packages are signed by OpenSSF Model
 //! Signing v1.0. Randomness and time come in as arguments.
 
+mod approval;
 mod canonical;
+mod error;
+mod person;
 mod record;
+mod seal;
 
+pub use approval::{Approvals, approvals, signed_by_others};
 pub use canonical::canonical_text;
+pub use error::{PASSWORD_CHARS_MIN, SignError};
+pub use person::{PersonKey, ToSign};
 pub use record::{NewRecord, Record, RecordKind, Signature, SignatureMeaning};
+pub use seal::{SealRandom, hash_password, open_key, seal_key, verify_password};

@@ -1,5 +1,6 @@
 //! The catalog: studies, decisions, results, deployments and the audit chain, on SQLite or PostgreSQL.
 
+use crate::governance::Governance;
 use crate::queue::Queue;
 use crate::records::{
     Alarm, BlobRow, BooksLine, Counts, Delivery, DeliveryFilter, DeliveryOutcome, Evaluation, GateDecisionRecord,
@@ -35,7 +36,7 @@ impl Default for CatalogOptions {
 /// `now` is the clock of the caller; `actor` is `system:<part>`, `user:<name>` or `peer:<AE title>`.
 /// Acts that take a [`Lease`] refuse with [`StoreError::LeaseLost`] when it is no longer held, and finish the job.
 #[async_trait]
-pub trait Catalog: Queue {
+pub trait Catalog: Queue + Governance {
     // ---- intake ----
 
     /// Enter instances whose bytes are durable, all or none. Outcomes are in the order of `batch`.

@@ -96,6 +96,43 @@ pub struct Alias {
     pub moved_at: Timestamp,
 }
 
+/// What [`Governance::governance_verify`] looked at, and what does not hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GovernanceReport {
+    /// Records whose digest was recomputed.
+    pub n_records: u64,
+    /// Signatures that were verified.
+    pub n_signatures: u64,
+    /// Users.
+    pub n_users: u64,
+    /// Package rows.
+    pub n_packages: u64,
+    /// Moves of aliases.
+    pub n_alias_moves: u64,
+    /// Case lists whose fingerprints were recomputed.
+    pub n_case_lists: u64,
+    /// What was changed, put in or taken out by hand; empty when all holds.
+    pub discrepancies: Vec<Discrepancy>,
+}
+
+/// Something in the catalog that no act of Hilum can have left like this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discrepancy {
+    /// What it is about: `record 1a2b...`, `user anna`, `alias cxr/candidate`, ...
+    pub subject: String,
+    /// What does not hold, in words.
+    pub problem: String,
+}
+
+impl std::fmt::Display for Discrepancy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.subject, self.problem)
+    }
+}
+
+/// Roles that a user may hold.
+pub const USER_ROLES: [&str; 6] = ["clinical", "technical", "governance", "radiologist", "data_scientist", "auditor"];
+
 /// Records, signatures, people, case fingerprints and aliases. Every act is one transaction with its audit entry.
 #[async_trait]
 pub trait Governance: Send + Sync {
@@ -111,8 +148,9 @@ pub trait Governance: Send + Sync {
     /// Records, newest first, with their signatures.
     async fn record_list(&self, filter: &RecordFilter, limit: u32) -> Result<Vec<Record>, StoreError>;
 
-    /// Enter a signature. It must verify, the signer must be an active user with that key and that role, and nobody
-    /// signs the same record twice with the same meaning.
+    /// Enter a signature. It must verify, the signer must be an active user with that key and that role, the role must
+    /// be the one its meaning needs, the time must be within 10 minutes of `now`, and nobody signs the same record
+    /// twice with the same meaning.
     async fn signature_add(&self, signature: &Signature, now: Timestamp) -> Result<(), StoreError>;
 
     /// Enter a user. A name is never given twice, not even after its user was deactivated.
@@ -129,25 +167,44 @@ pub trait Governance: Send + Sync {
     async fn user_change(&self, user: &User, actor: &str, now: Timestamp) -> Result<(), StoreError>;
 
     /// Count one use of a reference set by a gate run; says how many there are now, this one included.
-    async fn reference_use(&self, set: &Digest, protocol: &Digest, package: &Digest, actor: &str, now: Timestamp)
-    -> Result<u32, StoreError>;
+    async fn reference_use(
+        &self,
+        set: &Digest,
+        protocol: &Digest,
+        package: &Digest,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<u32, StoreError>;
 
     /// How often a reference set was used.
     async fn reference_use_count(&self, set: &Digest) -> Result<u32, StoreError>;
 
     /// Remember the fingerprints of a case list; the same list again changes nothing. `model` is the family that a
     /// training list belongs to, and empty for a reference list.
-    async fn fingerprints_add(&self, set: &Digest, role: SetRole, model: &str, cases: &[CaseFingerprint])
-    -> Result<(), StoreError>;
+    async fn fingerprints_add(
+        &self,
+        set: &Digest,
+        role: SetRole,
+        model: &str,
+        cases: &[CaseFingerprint],
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
 
-    /// Which of `cases` share a patient or an image with a list of that role, for training lists of that family.
-    async fn fingerprints_overlap(&self, cases: &[CaseFingerprint], role: SetRole, model: &str)
-    -> Result<Vec<Overlap>, StoreError>;
+    /// Which of `cases` share a patient or an image with a list of that role; for training lists, of that family.
+    /// In the order of the other list, case, other case; `patient` before `pixels`, one line per pair and kind.
+    async fn fingerprints_overlap(
+        &self,
+        cases: &[CaseFingerprint],
+        role: SetRole,
+        model: &str,
+    ) -> Result<Vec<Overlap>, StoreError>;
 
-    /// Move an alias, if it points where `expected` says (`None`: nowhere yet).
+    /// Move an alias to a package of that model, if it points where `expected` says (`None`: nowhere yet).
     ///
     /// # Errors
-    /// [`StoreError::Refused`] when somebody moved it meanwhile.
+    /// [`StoreError::Refused`] when somebody moved it meanwhile, or the package is of another model;
+    /// [`StoreError::NotFound`] when there is no such package.
     async fn alias_move(
         &self,
         model: &str,
@@ -160,4 +217,10 @@ pub trait Governance: Send + Sync {
 
     /// Aliases as they stand, or every move of them, newest first.
     async fn alias_list(&self, model: Option<&str>, every_move: bool) -> Result<Vec<Alias>, StoreError>;
+
+    /// Hold every record, signature, user, alias, package row and case list against the audit chain, recompute every
+    /// digest and verify every signature with the key that was in force when it was made.
+    ///
+    /// It says nothing about the chain itself: see [`Catalog::audit_verify`](crate::Catalog::audit_verify).
+    async fn governance_verify(&self) -> Result<GovernanceReport, StoreError>;
 }

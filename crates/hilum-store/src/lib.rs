@@ -8,10 +8,10 @@
 pub mod blobs;
 pub mod catalog;
 pub mod committer;
-pub mod governance;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod error;
+pub mod governance;
 mod ids;
 pub mod queue;
 pub mod records;
@@ -23,8 +23,8 @@ pub mod testing;
 pub use blobs::{BlobOptions, BlobReader, BlobStore, LocalBlobs, SpoolFile, StoredBlob};
 pub use catalog::{Catalog, CatalogOptions, open};
 pub use committer::{Committer, CommitterOptions};
-pub use governance::Governance;
 pub use error::{CatalogFault, ErrorKind, StoreError};
+pub use governance::Governance;
 pub use ids::{AlarmKey, DeliveryKey, InstanceKey, InvalidKey, JobKey, QuarantineKey, ResultKey, StudyKey};
 pub use queue::{Job, JobFilter, JobKind, JobState, Lease, NewJob, Priority, Queue, QueueDepth};
 pub use sweep::{StorageReport, SweepReport, sweep, verify_storage};

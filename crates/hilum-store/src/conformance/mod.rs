@@ -1,6 +1,7 @@
 //! What every back end must do. Each suite panics at the first thing that does not hold.
 
 mod blobs;
+pub(crate) mod governance;
 mod intake;
 mod queue;
 mod release;
@@ -43,6 +44,12 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         release::deliveries_die_and_are_retried,
         release::failures_leave_dispositions,
         release::retirement_cancels,
+        governance::records_never_change,
+        governance::only_the_holder_of_key_and_role_signs,
+        governance::user_names_are_given_once,
+        governance::aliases_move_by_comparison,
+        governance::a_registered_version_is_never_overwritten,
+        governance::case_lists_are_compared,
         shared::migrations_run_once_for_many,
         shared::alarms_count_up,
         shared::audit_chain_names_tampering,

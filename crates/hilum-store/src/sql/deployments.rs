@@ -3,6 +3,7 @@
 use super::SqlCatalog;
 use super::act::Act;
 use super::connection::{Row, json_text, values};
+use super::governance::{digest_prefix, package_proof};
 use crate::records::Package;
 use crate::{DeliveryKey, JobKey, StoreError, StudyKey};
 use hilum_audit::{AuditAction, AuditSubject, SubjectKind};
@@ -34,20 +35,27 @@ fn deployment_from(row: &Row) -> Result<Deployment, StoreError> {
 
 pub(super) async fn package_add(catalog: &SqlCatalog, package: &Package, actor: &str) -> Result<bool, StoreError> {
     let mut act = Act::begin(&catalog.database, "enter a package", actor, package.imported_at).await?;
-    let sql = "INSERT INTO package (digest, name, version, manifest, location, imported_at) \
-               VALUES ($1,$2,$3,$4,$5,$6) ON CONFLICT (digest) DO NOTHING";
-    let values = values![
-        package.digest,
-        package.name.as_str(),
-        package.version.as_str(),
-        &package.manifest,
-        package.location.as_str(),
-        package.imported_at,
-    ];
-    if act.execute(sql, values).await? == 0 {
+    let (name, version) = (package.name.as_str(), package.version.as_str());
+    let sql = "SELECT 1 AS found FROM package WHERE digest = $1";
+    if act.row(sql, values![package.digest]).await?.is_some() {
         return Ok(false);
     }
-    let detail = json!({ "name": package.name, "version": package.version });
+    let sql = "SELECT digest FROM package WHERE name = $1 AND version = $2";
+    if let Some(other) = act.row(sql, values![name, version]).await? {
+        let other: Digest = other.parse("digest")?;
+        let why = format!(
+            "{name} {version} is registered already as package {}, and a registered version is never overwritten; \
+             give the changed package another version number",
+            other.short()
+        );
+        return Err(StoreError::Refused { what: "enter a package", why });
+    }
+    let sql = "INSERT INTO package (digest, name, version, manifest, location, imported_at) \
+               VALUES ($1,$2,$3,$4,$5,$6)";
+    let values =
+        values![package.digest, name, version, &package.manifest, package.location.as_str(), package.imported_at,];
+    act.execute(sql, values).await?;
+    let detail = package_proof(name, version, &package.manifest, &package.location);
     act.audit(AuditAction::PackageImported, AuditSubject::new(SubjectKind::Package, package.digest), &detail);
     act.commit().await?;
     Ok(true)
@@ -66,11 +74,7 @@ fn package_from(row: &Row) -> Result<Package, StoreError> {
 
 pub(super) async fn package_get(catalog: &SqlCatalog, digest_or_prefix: &str) -> Result<Package, StoreError> {
     const WHAT: &str = "look up a package";
-    let prefix = digest_or_prefix.to_ascii_lowercase();
-    if prefix.len() < 12 || 64 < prefix.len() || !prefix.bytes().all(|b| b.is_ascii_hexdigit()) {
-        let why = "name it by its digest, or by at least its first 12 digits".to_owned();
-        return Err(StoreError::Refused { what: WHAT, why });
-    }
+    let prefix = digest_prefix(WHAT, digest_or_prefix)?;
     let sql = "SELECT digest, name, version, manifest, location, imported_at FROM package \
                WHERE SUBSTR(digest, 1, CAST($2 AS INTEGER)) = $1 LIMIT 2";
     let rows = catalog.database.rows(WHAT, sql, values![prefix.as_str(), prefix.len() as u64]).await?;

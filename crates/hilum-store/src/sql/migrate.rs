@@ -4,7 +4,10 @@
 use super::connection::{Database, values};
 use crate::StoreError;
 
-const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../../../../migrations/0001_loop.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../../../../migrations/0001_loop.sql")),
+    (2, include_str!("../../../../migrations/0002_governance.sql")),
+];
 
 /// Any number that nothing else locks in the same PostgreSQL database.
 const ADVISORY_LOCK: i64 = 0x0068_696c_756d;

@@ -4,6 +4,7 @@ mod act;
 mod books;
 mod connection;
 mod deployments;
+mod governance;
 mod intake;
 mod jobs;
 mod migrate;
