@@ -17,3 +17,16 @@ pub struct Estimate {
     /// Stable name of figure and interval method, such as `auroc/delong` or `proportion/wilson`.
     pub method: Cow<'static, str>,
 }
+
+/// What a test says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestResult {
+    /// The test statistic; finite.
+    pub statistic: f64,
+    /// In (0, 1]: never 0, because no finite sample proves that.
+    pub p_value: f64,
+    /// Cases the test rests on.
+    pub n: u64,
+    /// Stable name of the test.
+    pub method: Cow<'static, str>,
+}

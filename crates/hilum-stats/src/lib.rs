@@ -4,8 +4,35 @@
 //! its documentation which paper or book it follows. What is reported is an [`Estimate`]: a value is never shown without
 //! its interval, its number of cases and its method (MV-12). Randomness comes in as a seed.
 
+mod calibration;
+mod check;
+mod decision;
+mod discrimination;
 mod error;
 mod estimate;
+mod multiplicity;
+mod noninferiority;
+mod proportion;
+mod ranks;
+mod resampling;
+mod special;
 
+pub use calibration::{
+    Binning, BrierParts, CalibrationFit, ReliabilityBin, brier, brier_parts, calibration_fit, debiased_ece,
+    debiased_ece_value, ece, ece_value, mce_value, observed_expected, reliability, spiegelhalter,
+};
+pub use decision::{NetBenefit, decision_curve};
+pub use discrimination::{
+    AurocDifference, AurocInterval, CurvePoint, RocVertex, auprc, auroc, auroc_bootstrap, auroc_difference,
+    auroc_difference_bootstrap, auroc_value, average_precision, hanley_mcneil_standard_error, pr_curve, roc_curve,
+    roc_vertices,
+};
 pub use error::StatsError;
-pub use estimate::Estimate;
+pub use estimate::{Estimate, TestResult};
+pub use multiplicity::{benjamini_hochberg, benjamini_yekutieli, holm};
+pub use noninferiority::{NonInferiority, noninferiority_auroc, noninferiority_paired, noninferiority_unpaired};
+pub use proportion::{
+    ConfusionTable, PairedTable, ProportionInterval, agresti_coull, clopper_pearson, difference_score,
+    difference_score_test, mcnemar, mcnemar_exact, newcombe_difference, proportion, proportion_clustered, wilson,
+};
+pub use resampling::{Bootstrap, BootstrapInterval, bootstrap};

@@ -1,0 +1,132 @@
+use crate::check;
+use crate::error::StatsError;
+use crate::ranks::{Clusters, Ranks, Tally, auroc_of, clusters, distinct_ranks};
+
+/// Scores turned into placement values (DeLong 1988): for a positive the share of negatives below it, for a negative the
+/// share of positives above it, ties counting one half. One sort; everything else is linear.
+pub(crate) struct Placements {
+    pub(crate) ranks: Ranks,
+    pub(crate) of_case: Vec<f64>,
+    pub(crate) auroc: f64,
+}
+
+/// Who belongs together, and how many there are of each class.
+pub(crate) struct Design<'a> {
+    what: &'static str,
+    labels: &'a [bool],
+    pub(crate) n_positive: usize,
+    pub(crate) n_negative: usize,
+    /// `None` when every case is its own patient.
+    pub(crate) clusters: Option<Clusters>,
+    /// Patients with a positive, and with a negative case.
+    pub(crate) n_positive_patients: usize,
+    pub(crate) n_negative_patients: usize,
+}
+
+impl<'a> Design<'a> {
+    /// Checks labels and patients; at least two patients must hold a positive, and two a negative case, because one
+    /// has no variance.
+    pub(crate) fn new(what: &'static str, labels: &'a [bool], patients: Option<&[u64]>) -> Result<Self, StatsError> {
+        if let Some(patients) = patients {
+            check::same_length(what, labels.len(), patients.len())?;
+        }
+        let n_positive = labels.iter().filter(|&&label| label).count();
+        let n_negative = labels.len() - n_positive;
+        let grouped = patients.map(|_| clusters(labels.len(), patients)).filter(|c| c.n < labels.len());
+        let (mut n_positive_patients, mut n_negative_patients) = (n_positive, n_negative);
+        if let Some(grouped) = &grouped {
+            let mut holds = vec![[false; 2]; grouped.n];
+            for (&patient, &label) in grouped.of_case.iter().zip(labels) {
+                holds[patient as usize][usize::from(label)] = true;
+            }
+            n_positive_patients = holds.iter().filter(|h| h[1]).count();
+            n_negative_patients = holds.iter().filter(|h| h[0]).count();
+        }
+        let design = Design {
+            what,
+            labels,
+            n_positive,
+            n_negative,
+            clusters: grouped,
+            n_positive_patients,
+            n_negative_patients,
+        };
+        let (of_positive, of_negative) = match design.clusters {
+            None => ("positives", "negatives"),
+            Some(_) => ("patients with a positive case", "patients with a negative case"),
+        };
+        check::at_least(what, of_positive, 2, n_positive_patients as u64)?;
+        check::at_least(what, of_negative, 2, n_negative_patients as u64)?;
+        Ok(design)
+    }
+
+    /// What the figure rests on: patients where they have several cases, else cases.
+    pub(crate) fn n(&self) -> u64 {
+        self.clusters.as_ref().map_or(self.labels.len(), |c| c.n) as u64
+    }
+
+    pub(crate) fn placements(&self, scores: &[f64]) -> Result<Placements, StatsError> {
+        check::two_classes(self.what, self.labels, scores, 1)?;
+        let ranks = distinct_ranks(scores);
+        let tallies = ranks.tally(self.labels);
+        let auroc = auroc_of(&tallies).ok_or(StatsError::TooFew {
+            what: self.what,
+            of: "cases of each class",
+            needed: 1,
+            found: 0,
+        })?;
+        let at_rank = self.placement_at_rank(&tallies);
+        let of_case = ranks.of_case.iter().zip(self.labels);
+        let of_case = of_case.map(|(&rank, &label)| at_rank[rank as usize][usize::from(label)]).collect();
+        Ok(Placements { ranks, of_case, auroc })
+    }
+
+    /// Placement of a negative and of a positive at every distinct score.
+    fn placement_at_rank(&self, tallies: &[Tally]) -> Vec<[f64; 2]> {
+        let (mut negatives_below, mut positives_below) = (0_u64, 0_u64);
+        let twice = (2.0 * self.n_positive as f64, 2.0 * self.n_negative as f64);
+        let place = |&[negatives, positives]: &Tally| {
+            let (negatives, positives) = (u64::from(negatives), u64::from(positives));
+            let positives_above = self.n_positive as u64 - positives_below - positives;
+            let negative = (2 * positives_above + positives) as f64 / twice.0;
+            let positive = (2 * negatives_below + negatives) as f64 / twice.1;
+            negatives_below += negatives;
+            positives_below += positives;
+            [negative, positive]
+        };
+        tallies.iter().map(place).collect()
+    }
+
+    /// Covariance of two AUROCs on these cases: DeLong, DeLong & Clarke-Pearson (Biometrics 44, 1988, 837-845) for
+    /// independent cases, Obuchowski (Biometrics 53, 1997, 567-578) for patients with several.
+    pub(crate) fn covariance(&self, a: &Placements, b: &Placements) -> f64 {
+        let (m, n) = (self.n_positive as f64, self.n_negative as f64);
+        let Some(clusters) = &self.clusters else {
+            let mut sums = [0.0; 2];
+            for ((&label, va), vb) in self.labels.iter().zip(&a.of_case).zip(&b.of_case) {
+                sums[usize::from(label)] += (va - a.auroc) * (vb - b.auroc);
+            }
+            return sums[1] / (m - 1.0) / m + sums[0] / (n - 1.0) / n;
+        };
+        let (of_a, of_b) = (self.patient_sums(clusters, a), self.patient_sums(clusters, b));
+        let mut sums = [0.0; 3];
+        for (a, b) in of_a.iter().zip(&of_b) {
+            sums[0] += a[0] * b[0];
+            sums[1] += a[1] * b[1];
+            sums[2] += a[1] * b[0] + a[0] * b[1];
+        }
+        let corrected = |patients: usize| patients as f64 / (patients as f64 - 1.0);
+        corrected(self.n_positive_patients) * sums[1] / (m * m)
+            + corrected(self.n_negative_patients) * sums[0] / (n * n)
+            + corrected(clusters.n) * sums[2] / (m * n)
+    }
+
+    /// Per patient, the sum over negative and over positive cases of placement minus AUROC.
+    fn patient_sums(&self, clusters: &Clusters, placements: &Placements) -> Vec<[f64; 2]> {
+        let mut sums = vec![[0.0; 2]; clusters.n];
+        for ((&patient, &label), placement) in clusters.of_case.iter().zip(self.labels).zip(&placements.of_case) {
+            sums[patient as usize][usize::from(label)] += placement - placements.auroc;
+        }
+        sums
+    }
+}

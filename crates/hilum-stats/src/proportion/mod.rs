@@ -1,0 +1,13 @@
+//! Shares of cases: their intervals, their differences, and the tests on them.
+
+mod clustered;
+mod confusion;
+mod difference;
+mod interval;
+mod paired;
+
+pub use clustered::proportion_clustered;
+pub use confusion::ConfusionTable;
+pub use difference::{difference_score, difference_score_test, newcombe_difference};
+pub use interval::{ProportionInterval, agresti_coull, clopper_pearson, proportion, wilson};
+pub use paired::{PairedTable, mcnemar, mcnemar_exact};
