@@ -12,6 +12,7 @@ mod findings;
 mod header;
 mod phi;
 mod rng;
+mod stated;
 mod time;
 mod uid;
 
@@ -26,5 +27,6 @@ pub use findings::{
 pub use header::{InstanceHeader, SeriesFacts, StudyFacts, attribute};
 pub use phi::Phi;
 pub use rng::Entropy;
+pub use stated::{AlgorithmClaim, StatedValue};
 pub use time::{InvalidTimestamp, Timestamp};
 pub use uid::{InvalidUid, Uid};
