@@ -4,24 +4,32 @@
 //! its documentation which paper or book it follows. What is reported is an [`Estimate`]: a value is never shown without
 //! its interval, its number of cases and its method (MV-12). Randomness comes in as a seed.
 
+mod agreement;
 mod calibration;
 mod check;
 mod decision;
+mod detection;
 mod discrimination;
 mod error;
 mod estimate;
 mod multiplicity;
 mod noninferiority;
+pub mod power;
 mod proportion;
 mod ranks;
 mod resampling;
+mod segmentation;
 mod special;
 
+pub use agreement::{AgreementTable, BlandAltman, IccForm, Kappa, KappaWeights, bland_altman, cohen_kappa, icc};
 pub use calibration::{
     Binning, BrierParts, CalibrationFit, ReliabilityBin, brier, brier_parts, calibration_fit, debiased_ece,
-    debiased_ece_value, ece, ece_value, mce_value, observed_expected, reliability, spiegelhalter,
+    debiased_ece_value, ece, ece_value, log_loss, mce_value, observed_expected, reliability, spiegelhalter,
 };
 pub use decision::{NetBenefit, decision_curve};
+pub use detection::{
+    DetectionCase, FrocPoint, LesionWeights, Mark, afroc, afroc_value, froc_curve, froc_score, froc_score_value,
+};
 pub use discrimination::{
     AurocDifference, AurocInterval, CurvePoint, RocVertex, auprc, auroc, auroc_bootstrap, auroc_difference,
     auroc_difference_bootstrap, auroc_value, average_precision, hanley_mcneil_standard_error, pr_curve, roc_curve,
@@ -36,3 +44,4 @@ pub use proportion::{
     difference_score_test, mcnemar, mcnemar_exact, newcombe_difference, proportion, proportion_clustered, wilson,
 };
 pub use resampling::{Bootstrap, BootstrapInterval, bootstrap};
+pub use segmentation::{EmptyMasks, Grid, Overlap, SurfaceDistances, dice, iou, surface_distances};

@@ -11,63 +11,134 @@ pub(crate) struct Ranks {
 /// Negatives and positives at one distinct score.
 pub(crate) type Tally = [u32; 2];
 
-/// Ranks finite scores: O(n) for scores that spread over their range, O(n log n) always.
-///
-/// Scores are first dealt into as many equal-width buckets as there are pairs of cases. The bucket number never falls
-/// while the score rises (IEEE subtraction and multiplication keep order), so only the few scores within a bucket remain
-/// to be sorted.
-pub(crate) fn distinct_ranks(scores: &[f64]) -> Ranks {
-    let n = scores.len();
-    let low = scores.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let n_buckets = (n / 2).clamp(1, 1 << 20);
-    let scale = (n_buckets - 1) as f64 / (high - low);
-    let bucket_of = |score: f64| (((score - low) * scale) as usize).min(n_buckets - 1);
-
-    let mut ends = vec![0_u32; n_buckets + 1];
-    for &score in scores {
-        ends[bucket_of(score) + 1] += 1;
-    }
-    for bucket in 0..n_buckets {
-        ends[bucket + 1] += ends[bucket];
-    }
-    let mut dealt = vec![(0.0_f64, 0_u32); n];
-    for (case, &score) in (0_u32..).zip(scores) {
-        // `ends[b]` starts as the beginning of bucket b and has become its end once all are dealt.
-        let place = &mut ends[bucket_of(score)];
-        dealt[*place as usize] = (score, case);
-        *place += 1;
-    }
-    let mut begin = 0;
-    for &end in &ends[..n_buckets] {
-        let bucket = &mut dealt[begin..end as usize];
-        if !bucket.is_sorted_by(|a, b| a.0 <= b.0) {
-            bucket.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        }
-        begin = end as usize;
-    }
-    number_distinct(&dealt)
+/// What fell between two equally spaced limits.
+#[derive(Clone, Copy, Default)]
+struct Bucket {
+    /// The score of all that fell in; not a number where they differ.
+    score: f64,
+    /// How many fell in.
+    count: u32,
+    /// Number of distinct scores in lower buckets.
+    lowest_rank: u32,
 }
 
-fn number_distinct(sorted: &[(f64, u32)]) -> Ranks {
-    let mut of_case = vec![0; sorted.len()];
-    let Some(&(mut last, _)) = sorted.first() else { return Ranks { of_case, n_distinct: 0 } };
-    let mut rank = 0;
-    for &(score, case) in sorted {
-        // `!=` and not the bits: 0.0 and -0.0 are one score.
-        rank += u32::from(score != last);
-        last = score;
-        of_case[case as usize] = rank;
+impl Bucket {
+    fn mixed(&self) -> bool {
+        self.score.is_nan()
     }
-    Ranks { of_case, n_distinct: rank as usize + 1 }
+}
+
+/// Ranks finite scores: O(n) for scores that spread over their range, O(n log n) always.
+///
+/// Scores are first put into as many equal-width buckets as there are pairs of cases. The bucket number never falls while
+/// the score rises (IEEE subtraction and multiplication keep order), so only the few scores within a bucket remain to be
+/// sorted; where all of a bucket are equal, as scores of few decimals are, nothing does.
+pub(crate) fn distinct_ranks(scores: &[f64]) -> Ranks {
+    let (low, high) = range(scores);
+    let n_buckets = (scores.len() / 2).clamp(1, 1 << 20);
+    let scale = (n_buckets - 1) as f64 / (high - low);
+
+    let mut buckets = vec![Bucket::default(); n_buckets];
+    let into_bucket = |&score: &f64| {
+        // To 32 bits, because the processor has no conversion to 64 without a sign.
+        let place = (((score - low) * scale) as u32).min(n_buckets as u32 - 1);
+        let bucket = &mut buckets[place as usize];
+        if bucket.count == 0 {
+            bucket.score = score;
+        }
+        // `!=` and not the bits: 0.0 and -0.0 are one score.
+        if bucket.score != score {
+            bucket.score = f64::NAN;
+        }
+        // No more cases than a 32-bit position can name, so nothing wraps.
+        bucket.count = bucket.count.wrapping_add(1);
+        place
+    };
+    let mut of_case: Vec<u32> = scores.iter().map(into_bucket).collect();
+    let mixed = sort_mixed(scores, &buckets, &of_case);
+
+    let mut rank = 0_u32;
+    let mut sorted = mixed.as_slice();
+    for bucket in &mut buckets {
+        bucket.lowest_rank = rank;
+        let mut n_distinct = u32::from(0 < bucket.count);
+        if bucket.mixed() {
+            let cases = sorted.split_off(..bucket.count as usize).unwrap_or_default();
+            n_distinct += cases.windows(2).filter(|pair| pair[0].0 != pair[1].0).count() as u32;
+        }
+        rank = rank.wrapping_add(n_distinct);
+    }
+    for place in &mut of_case {
+        *place = buckets[*place as usize].lowest_rank;
+    }
+    number_mixed(&mixed, &buckets, &mut of_case);
+    Ranks { of_case, n_distinct: rank as usize }
+}
+
+/// Lowest and highest score, in four lanes that the processor compares at once. Plain comparisons, because scores are finite
+/// and `f64::min` looks after NaN.
+fn range(scores: &[f64]) -> (f64, f64) {
+    let (mut lows, mut highs) = ([f64::INFINITY; 4], [f64::NEG_INFINITY; 4]);
+    let (blocks, rest) = scores.as_chunks::<4>();
+    for block in blocks {
+        for lane in 0..4 {
+            lows[lane] = if block[lane] < lows[lane] { block[lane] } else { lows[lane] };
+            highs[lane] = if highs[lane] < block[lane] { block[lane] } else { highs[lane] };
+        }
+    }
+    let low = rest.iter().chain(&lows).copied().fold(f64::INFINITY, f64::min);
+    let high = rest.iter().chain(&highs).copied().fold(f64::NEG_INFINITY, f64::max);
+    (low, high)
+}
+
+/// Scores with their cases of all mixed buckets, one bucket after the other, each sorted.
+fn sort_mixed(scores: &[f64], buckets: &[Bucket], bucket_of_case: &[u32]) -> Vec<(f64, u32)> {
+    if buckets.iter().all(|bucket| !bucket.mixed()) {
+        return Vec::new();
+    }
+    let mut ends = Vec::with_capacity(buckets.len());
+    let mut n_mixed = 0;
+    for bucket in buckets {
+        ends.push(n_mixed);
+        n_mixed += if bucket.mixed() { bucket.count as usize } else { 0 };
+    }
+    let mut dealt = vec![(0.0, 0); n_mixed];
+    for (case, (&score, &place)) in (0_u32..).zip(scores.iter().zip(bucket_of_case)) {
+        if buckets[place as usize].mixed() {
+            // `ends[b]` starts as the beginning of bucket b and has become its end once all are dealt.
+            let end = &mut ends[place as usize];
+            dealt[*end] = (score, case);
+            *end += 1;
+        }
+    }
+    let mut begin = 0;
+    for &end in &ends {
+        dealt[begin..end].sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        begin = end;
+    }
+    dealt
+}
+
+/// Raises the ranks within mixed buckets, where so far every case has the lowest of its bucket.
+fn number_mixed(mut sorted: &[(f64, u32)], buckets: &[Bucket], rank_of_case: &mut [u32]) {
+    for bucket in buckets.iter().filter(|bucket| bucket.mixed()) {
+        let cases = sorted.split_off(..bucket.count as usize).unwrap_or_default();
+        let (mut above_lowest, mut last) = (0, cases[0].0);
+        for &(score, case) in cases {
+            above_lowest += u32::from(score != last);
+            last = score;
+            rank_of_case[case as usize] += above_lowest;
+        }
+    }
 }
 
 impl Ranks {
     /// Positives and negatives at every distinct score, lowest score first.
     pub(crate) fn tally(&self, labels: &[bool]) -> Vec<Tally> {
-        let mut tallies = vec![[0, 0]; self.n_distinct];
+        let mut tallies: Vec<Tally> = vec![[0, 0]; self.n_distinct];
         for (&rank, &label) in self.of_case.iter().zip(labels) {
-            tallies[rank as usize][usize::from(label)] += 1;
+            let count = &mut tallies[rank as usize][usize::from(label)];
+            *count = count.wrapping_add(1);
         }
         tallies
     }

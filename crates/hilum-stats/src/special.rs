@@ -81,6 +81,19 @@ pub(crate) fn beta_quantile(what: &'static str, a: f64, b: f64, p: f64) -> Resul
     bisect(0.0, 1.0, |x| Ok(beta_cdf(what, a, b, x)? < p))
 }
 
+/// Quantile of Student's t distribution for `1/2 <= p < 1`.
+pub(crate) fn student_t_quantile(what: &'static str, p: f64, degrees: f64) -> Result<f64, StatsError> {
+    Ok(f_quantile(what, 2.0 * p - 1.0, 1.0, degrees)?.sqrt())
+}
+
+/// Quantile of the F distribution; degrees of freedom need not be whole.
+pub(crate) fn f_quantile(what: &'static str, p: f64, above: f64, below: f64) -> Result<f64, StatsError> {
+    let x = beta_quantile(what, above / 2.0, below / 2.0, p)?;
+    // Close to 1 its complement is found from the other side, or it has no digits.
+    let rest = if x < 0.5 { 1.0 - x } else { beta_quantile(what, below / 2.0, above / 2.0, 1.0 - p)? };
+    Ok(below * x / (above * rest))
+}
+
 /// Where `still_below` turns from true to false between `low` and `high`, to the last bit.
 pub(crate) fn bisect(
     mut low: f64,
@@ -118,6 +131,21 @@ mod tests {
         close(normal_sf(8.0), 6.220_960_574_271_785e-16);
         close(beta_cdf("t", 46.0, 5.0, 0.9).unwrap(), 0.431_198_406_829_061_85);
         close(binomial_cdf("t", 5, 17, 0.5).unwrap(), 0.071_731_567_382_812_5);
+    }
+
+    /// scipy 1.17.1: `t.ppf`, `f.ppf`.
+    #[test]
+    fn quantiles_of_t_and_f_equal_scipy() {
+        let close = |a: f64, b: f64| assert!((a - b).abs() <= 1e-10 * b.abs(), "{a} {b}");
+        close(student_t_quantile("t", 0.975, 16.0).unwrap(), 2.1199052992212546);
+        close(student_t_quantile("t", 0.975, 2.0).unwrap(), 4.302652729749462);
+        close(student_t_quantile("t", 0.995, 1.0).unwrap(), 63.656741162871526);
+        close(student_t_quantile("t", 0.6, 100000.0).unwrap(), 0.25334777715718015);
+        close(f_quantile("t", 0.975, 5.0, 18.0).unwrap(), 3.381967805875243);
+        close(f_quantile("t", 0.975, 15.0, 5.0).unwrap(), 6.427728167078779);
+        close(f_quantile("t", 0.95, 2.37, 11.0).unwrap(), 3.8068035316214477);
+        close(f_quantile("t", 0.995, 1.0, 200.0).unwrap(), 8.057159958453388);
+        close(f_quantile("t", 0.025, 3.0, 40.0).unwrap(), 0.07124278513657085);
     }
 
     #[test]

@@ -176,6 +176,9 @@ pub fn observed_expected(labels: &[bool], probabilities: &[f64], level: f64) -> 
     let (o, n) = (observed as f64, labels.len() as f64);
     let value = o / expected;
     let spread = (z * ((1.0 - o / n) / o).sqrt()).exp();
+    if !(value.is_finite() && (value * spread).is_finite()) {
+        return Err(StatsError::Undefined { what, why: "the probabilities expect next to no case" });
+    }
     let method = "observed-expected/log".into();
     Ok(Estimate { value, lower: value / spread, upper: value * spread, level, n: labels.len() as u64, method })
 }

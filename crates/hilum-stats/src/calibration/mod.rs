@@ -5,11 +5,13 @@
 mod brier;
 mod error;
 mod fit;
+mod log_loss;
 mod reliability;
 mod spiegelhalter;
 
 pub use brier::{BrierParts, brier, brier_parts};
 pub use error::{debiased_ece, debiased_ece_value, ece, ece_value, mce_value};
 pub use fit::{CalibrationFit, calibration_fit, observed_expected};
+pub use log_loss::log_loss;
 pub use reliability::{Binning, ReliabilityBin, reliability};
 pub use spiegelhalter::spiegelhalter;

@@ -48,7 +48,7 @@ pub fn auroc(
     check::two_classes(what, labels, scores, 1)?;
     let design = Design::new(what, labels, patients)?;
     let placements = design.placements(scores)?;
-    let variance = design.covariance(&placements, &placements);
+    let variance = design.variance(&placements);
     interval_of(what, &design, placements.auroc, variance, level, interval)
 }
 

@@ -55,7 +55,7 @@ pub fn auroc_difference(
     check::two_classes(what, labels, second, 1)?;
     let design = Design::new(what, labels, patients)?;
     let (a, b) = (design.placements(first)?, design.placements(second)?);
-    let (variance_a, variance_b) = (design.covariance(&a, &a), design.covariance(&b, &b));
+    let (variance_a, variance_b) = (design.variance(&a), design.variance(&b));
     let covariance = design.covariance(&a, &b);
     let value = a.auroc - b.auroc;
     let variance = variance_a + variance_b - 2.0 * covariance;

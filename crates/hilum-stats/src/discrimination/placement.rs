@@ -6,8 +6,17 @@ use crate::ranks::{Clusters, Ranks, Tally, auroc_of, clusters, distinct_ranks};
 /// share of positives above it, ties counting one half. One sort; everything else is linear.
 pub(crate) struct Placements {
     pub(crate) ranks: Ranks,
-    pub(crate) of_case: Vec<f64>,
+    tallies: Vec<Tally>,
+    /// Placement of a negative and of a positive at every distinct score.
+    at_rank: Vec<[f64; 2]>,
     pub(crate) auroc: f64,
+}
+
+impl Placements {
+    /// Placement of a case of this rank less the AUROC, which is the mean of either class's placements.
+    fn deviation(&self, rank: u32, label: bool) -> f64 {
+        self.at_rank[rank as usize][usize::from(label)] - self.auroc
+    }
 }
 
 /// Who belongs together, and how many there are of each class.
@@ -30,7 +39,7 @@ impl<'a> Design<'a> {
         if let Some(patients) = patients {
             check::same_length(what, labels.len(), patients.len())?;
         }
-        let n_positive = labels.iter().filter(|&&label| label).count();
+        let n_positive = check::n_true(labels);
         let n_negative = labels.len() - n_positive;
         let grouped = patients.map(|_| clusters(labels.len(), patients)).filter(|c| c.n < labels.len());
         let (mut n_positive_patients, mut n_negative_patients) = (n_positive, n_negative);
@@ -65,8 +74,8 @@ impl<'a> Design<'a> {
         self.clusters.as_ref().map_or(self.labels.len(), |c| c.n) as u64
     }
 
+    /// Expects checked scores, one for each label.
     pub(crate) fn placements(&self, scores: &[f64]) -> Result<Placements, StatsError> {
-        check::two_classes(self.what, self.labels, scores, 1)?;
         let ranks = distinct_ranks(scores);
         let tallies = ranks.tally(self.labels);
         let auroc = auroc_of(&tallies).ok_or(StatsError::TooFew {
@@ -76,9 +85,7 @@ impl<'a> Design<'a> {
             found: 0,
         })?;
         let at_rank = self.placement_at_rank(&tallies);
-        let of_case = ranks.of_case.iter().zip(self.labels);
-        let of_case = of_case.map(|(&rank, &label)| at_rank[rank as usize][usize::from(label)]).collect();
-        Ok(Placements { ranks, of_case, auroc })
+        Ok(Placements { ranks, tallies, at_rank, auroc })
     }
 
     /// Placement of a negative and of a positive at every distinct score.
@@ -97,16 +104,37 @@ impl<'a> Design<'a> {
         tallies.iter().map(place).collect()
     }
 
+    /// Variance of an AUROC on these cases: [`covariance`](Self::covariance) with itself, of which independent cases need
+    /// their counts per distinct score only.
+    pub(crate) fn variance(&self, a: &Placements) -> f64 {
+        if self.clusters.is_some() {
+            return self.covariance(a, a);
+        }
+        let mut sums = [0.0; 2];
+        for (tally, at) in a.tallies.iter().zip(&a.at_rank) {
+            for class in 0..2 {
+                sums[class] += f64::from(tally[class]) * (at[class] - a.auroc).powi(2);
+            }
+        }
+        self.of_sums(sums)
+    }
+
+    /// DeLong's variance from the sums of squares, or of products, over negatives and over positives.
+    fn of_sums(&self, [of_negatives, of_positives]: [f64; 2]) -> f64 {
+        let (m, n) = (self.n_positive as f64, self.n_negative as f64);
+        of_positives / (m - 1.0) / m + of_negatives / (n - 1.0) / n
+    }
+
     /// Covariance of two AUROCs on these cases: DeLong, DeLong & Clarke-Pearson (Biometrics 44, 1988, 837-845) for
     /// independent cases, Obuchowski (Biometrics 53, 1997, 567-578) for patients with several.
     pub(crate) fn covariance(&self, a: &Placements, b: &Placements) -> f64 {
         let (m, n) = (self.n_positive as f64, self.n_negative as f64);
         let Some(clusters) = &self.clusters else {
             let mut sums = [0.0; 2];
-            for ((&label, va), vb) in self.labels.iter().zip(&a.of_case).zip(&b.of_case) {
-                sums[usize::from(label)] += (va - a.auroc) * (vb - b.auroc);
+            for ((&label, &of_a), &of_b) in self.labels.iter().zip(&a.ranks.of_case).zip(&b.ranks.of_case) {
+                sums[usize::from(label)] += a.deviation(of_a, label) * b.deviation(of_b, label);
             }
-            return sums[1] / (m - 1.0) / m + sums[0] / (n - 1.0) / n;
+            return self.of_sums(sums);
         };
         let (of_a, of_b) = (self.patient_sums(clusters, a), self.patient_sums(clusters, b));
         let mut sums = [0.0; 3];
@@ -124,8 +152,8 @@ impl<'a> Design<'a> {
     /// Per patient, the sum over negative and over positive cases of placement minus AUROC.
     fn patient_sums(&self, clusters: &Clusters, placements: &Placements) -> Vec<[f64; 2]> {
         let mut sums = vec![[0.0; 2]; clusters.n];
-        for ((&patient, &label), placement) in clusters.of_case.iter().zip(self.labels).zip(&placements.of_case) {
-            sums[patient as usize][usize::from(label)] += placement - placements.auroc;
+        for ((&patient, &label), &rank) in clusters.of_case.iter().zip(self.labels).zip(&placements.ranks.of_case) {
+            sums[patient as usize][usize::from(label)] += placements.deviation(rank, label);
         }
         sums
     }

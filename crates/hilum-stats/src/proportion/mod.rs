@@ -4,10 +4,12 @@ mod clustered;
 mod confusion;
 mod difference;
 mod interval;
+mod matthews;
 mod paired;
 
 pub use clustered::proportion_clustered;
 pub use confusion::ConfusionTable;
 pub use difference::{difference_score, difference_score_test, newcombe_difference};
+pub(crate) use interval::wilson_bounds;
 pub use interval::{ProportionInterval, agresti_coull, clopper_pearson, proportion, wilson};
 pub use paired::{PairedTable, mcnemar, mcnemar_exact};

@@ -1,0 +1,11 @@
+//! The statistics against published numbers, reference vectors, other people's programs, and their own laws.
+
+mod coverage;
+mod hostile;
+mod oracle;
+mod peers;
+mod proc;
+mod properties;
+mod published;
+mod support;
+mod vectors;
