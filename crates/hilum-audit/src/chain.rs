@@ -189,6 +189,13 @@ impl Verifier {
         Verifier { head: Checkpoint::START, count: 0, known }
     }
 
+    /// Verify a segment: the entries after `start`, which is itself taken on trust. `known` as for [`Verifier::new`];
+    /// those before the segment cannot be looked at and are left out.
+    pub fn after(start: Checkpoint, known: &[Checkpoint]) -> Verifier {
+        let known: Vec<Checkpoint> = known.iter().copied().filter(|checkpoint| start.seq < checkpoint.seq).collect();
+        Verifier { head: start, ..Verifier::new(&known) }
+    }
+
     /// Take the next entry.
     ///
     /// # Errors
@@ -302,6 +309,23 @@ mod tests {
         assert_eq!(tampering(&renumbered), "audit entry 5: its contents were changed after it was written");
         assert_eq!(tampering(&entries[..7]), "audit entry 8: it and everything after it was cut off");
         assert!(verify(&entries[..7], &[]).is_ok(), "a cut-off end is only seen with a checkpoint");
+    }
+
+    #[test]
+    fn a_segment_holds_by_itself() {
+        let (entries, head) = chain(10);
+        let start = Checkpoint { seq: 4, hash: entries[3].hash };
+        let segment = |start: Checkpoint, entries: &[AuditEntry], known: &[Checkpoint]| {
+            let mut verifier = Verifier::after(start, known);
+            entries.iter().try_for_each(|entry| verifier.take(entry))?;
+            verifier.finish()
+        };
+        let before = Checkpoint { seq: 2, hash: entries[1].hash };
+        assert_eq!(segment(start, &entries[4..], &[before, head]).unwrap(), Verified { count: 6, head });
+        let other = Checkpoint { seq: 4, hash: entries[4].hash };
+        assert_eq!(segment(other, &entries[4..], &[]), Err(Tampering { seq: 5, what: TamperKind::Forked }));
+        assert_eq!(segment(start, &entries[4..9], &[head]), Err(Tampering { seq: 10, what: TamperKind::Truncated }));
+        assert_eq!(segment(start, &entries[5..], &[head]), Err(Tampering { seq: 5, what: TamperKind::Removed }));
     }
 
     /// Whoever rewrites an entry and every hash after it is caught by a checkpoint kept elsewhere.

@@ -182,6 +182,24 @@ closed_set! {
         ResultWithheld = "result_withheld",
         /// Results of an earlier study revision were superseded.
         ResultSuperseded = "result_superseded",
+        /// The studies a model version was used on were listed.
+        RecallListed = "recall_listed",
+        /// An approved recall record began to be carried out.
+        RecallBegun = "recall_begun",
+        /// Results were retracted under a recall record.
+        ResultRetracted = "result_retracted",
+        /// A rejection note for retracted results was released to the destinations that may hold them.
+        RejectionNoteReleased = "rejection_note_released",
+        /// A study of a recall could not be carried out; it may be repeated.
+        RecallFailed = "recall_failed",
+        /// A product that is a DICOM node was asked about a study or a fixed case.
+        ProductAsked = "product_asked",
+        /// A product sent a result to what it was asked.
+        ProductAnswered = "product_answered",
+        /// A run of fixed cases began.
+        CanaryBegun = "canary_begun",
+        /// A run of fixed cases ended.
+        CanaryEnded = "canary_ended",
         /// A delivery was tried.
         DeliveryAttempted = "delivery_attempted",
         /// A person asked for a dead delivery to be tried again.
@@ -204,6 +222,8 @@ closed_set! {
         UserChanged = "user_changed",
         /// A reference set was used by a gate run.
         ReferenceUsed = "reference_used",
+        /// Objects of a reference set are kept for as long as the catalog.
+        ReferenceObjectsKept = "reference_objects_kept",
         /// The fingerprints of a case list were remembered.
         FingerprintsAdded = "fingerprints_added",
         /// An alias was moved.
@@ -214,6 +234,12 @@ closed_set! {
         DeploymentSuspended = "deployment_suspended",
         /// A suspension was lifted.
         DeploymentResumed = "deployment_resumed",
+        /// A deployment was moved one step of its life, or its champion took over its version.
+        DeploymentPromoted = "deployment_promoted",
+        /// A deployment went back to the version before.
+        DeploymentRolledBack = "deployment_rolled_back",
+        /// It was recorded which version answers for a study.
+        StudyAssigned = "study_assigned",
         /// An alarm was acknowledged by a person.
         AlarmAcknowledged = "alarm_acknowledged",
         /// A configuration was read and taken.
@@ -240,8 +266,14 @@ impl AuditAction {
             A::InstanceStored | A::InstanceDuplicate | A::InstanceConflict | A::InstanceQuarantined => {
                 ("110104", "DICOM Instances Transferred")
             }
-            A::DeliveryAttempted | A::ResultReleased => ("110104", "DICOM Instances Transferred"),
-            A::StudyAccessed | A::StudyCompleted | A::StudyReopened => ("110103", "DICOM Instances Accessed"),
+            A::DeliveryAttempted
+            | A::ResultReleased
+            | A::RejectionNoteReleased
+            | A::ProductAsked
+            | A::ProductAnswered => ("110104", "DICOM Instances Transferred"),
+            A::StudyAccessed | A::StudyCompleted | A::StudyReopened | A::RecallListed => {
+                ("110103", "DICOM Instances Accessed")
+            }
             A::PackageImported => ("110107", "Import"),
             // Event type 110137, User Security Attributes Changed.
             A::UserAdded | A::UserChanged => ("110113", "Security Alert"),
