@@ -18,8 +18,11 @@ pub enum SignError {
     /// Argon2 cannot work with these parameters or this much memory.
     #[error("the password cannot be stretched: {0}")]
     Argon2(String),
-    /// The key text is not PEM of an ECDSA P-256 key.
-    #[error("not an ECDSA P-256 {0} key in PEM; `hilum key new --out DIR` makes a pair")]
+    /// The key text is not PEM of an ECDSA key that can be used.
+    #[error(
+        "not {} key in PEM that can be used; `hilum model key new FILE` makes a pair",
+        if *.0 == "private" { "an unencrypted ECDSA P-256 private" } else { "an ECDSA public (P-256, P-384 or P-521)" }
+    )]
     NotAKey(&'static str),
     /// Nothing is to be signed.
     #[error("there is no file to sign; a signature over nothing proves nothing")]

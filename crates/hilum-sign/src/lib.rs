@@ -17,7 +17,9 @@ pub use approval::{Approvals, approvals, signed_by_others};
 pub use canonical::canonical_text;
 pub use error::{PASSWORD_CHARS_MIN, SignError};
 pub use maker_key::{MakerKey, MakerPublicKey};
-pub use model_signature::{Difference, FileDigest, SIGNATURE_BYTES_MAX, SignedTree, read_tree_signature, sign_tree};
+pub use model_signature::{
+    Difference, FileDigest, SIGNATURE_BYTES_MAX, SignedTree, claimed_fingerprint, read_tree_signature, sign_tree,
+};
 pub use person::{PersonKey, ToSign};
 pub use record::{NewRecord, Record, RecordKind, Signature, SignatureMeaning};
 pub use seal::{SealRandom, hash_password, open_key, seal_key, verify_password};

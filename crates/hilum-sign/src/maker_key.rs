@@ -1,9 +1,10 @@
-//! Keys of those who make packages: ECDSA on P-256, in PEM, so that other tools read them too.
+//! Keys of those who make packages, in PEM, so that other tools read them too: ECDSA on P-256 for signing, and also on
+//! P-384 and P-521 for verifying (OpenSSF Model Signing v1.0, algorithm registry).
 
 use crate::SignError;
 use crate::person::hex;
 use p256::ecdsa::signature::{Signer, Verifier};
-use p256::ecdsa::{DerSignature, SigningKey, VerifyingKey};
+use p256::ecdsa::{DerSignature, SigningKey};
 use p256::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding};
 use sha2::{Digest as _, Sha256};
 
@@ -46,7 +47,7 @@ impl MakerKey {
 
     /// Its public key.
     pub fn public(&self) -> MakerPublicKey {
-        MakerPublicKey(*self.0.verifying_key())
+        MakerPublicKey(Point::P256((*self.0.verifying_key()).into()))
     }
 
     /// ECDSA with SHA-256 in DER, deterministic (RFC 6979).
@@ -64,16 +65,27 @@ impl std::fmt::Debug for MakerKey {
 
 /// The public key of a maker of packages.
 #[derive(Clone, PartialEq, Eq)]
-pub struct MakerPublicKey(VerifyingKey);
+pub struct MakerPublicKey(Point);
+
+/// The point of one of the curves that the standard asks for.
+#[derive(Clone, PartialEq, Eq)]
+enum Point {
+    P256(p256::PublicKey),
+    P384(p384::PublicKey),
+    P521(p521::PublicKey),
+}
 
 impl MakerPublicKey {
-    /// From PEM (`PUBLIC KEY`).
+    /// From PEM (`PUBLIC KEY`) of a key on P-256, P-384 or P-521.
     ///
     /// # Errors
     /// [`SignError::NotAKey`] when it is none, or of another curve.
     pub fn from_pem(pem: &str) -> Result<MakerPublicKey, SignError> {
-        let key = VerifyingKey::from_public_key_pem(pem.trim()).map_err(|_| SignError::NotAKey("public"))?;
-        Ok(MakerPublicKey(key))
+        let pem = pem.trim();
+        let point = p256::PublicKey::from_public_key_pem(pem).map(Point::P256);
+        let point = point.or_else(|_| p384::PublicKey::from_public_key_pem(pem).map(Point::P384));
+        let point = point.or_else(|_| p521::PublicKey::from_public_key_pem(pem).map(Point::P521));
+        point.map(MakerPublicKey).map_err(|_| SignError::NotAKey("public"))
     }
 
     /// PEM as other tools write it: 64 characters a line, line feeds, one at the end.
@@ -81,7 +93,12 @@ impl MakerPublicKey {
     /// # Errors
     /// [`SignError::NotAKey`] never occurs for a key that exists.
     pub fn to_pem(&self) -> Result<String, SignError> {
-        self.0.to_public_key_pem(LineEnding::LF).map_err(|_| SignError::NotAKey("public"))
+        let pem = match &self.0 {
+            Point::P256(key) => key.to_public_key_pem(LineEnding::LF),
+            Point::P384(key) => key.to_public_key_pem(LineEnding::LF),
+            Point::P521(key) => key.to_public_key_pem(LineEnding::LF),
+        };
+        pem.map_err(|_| SignError::NotAKey("public"))
     }
 
     /// SHA-256 of the PEM text, 64 hexadecimal digits: how a signature names the key it was made with.
@@ -92,9 +109,18 @@ impl MakerPublicKey {
         Ok(hex(&Sha256::digest(self.to_pem()?.as_bytes())))
     }
 
+    /// ECDSA in DER with the hash that belongs to the curve: SHA-256, SHA-384 or SHA-512.
     pub(crate) fn verify(&self, message: &[u8], der: &[u8]) -> Result<(), SignError> {
-        let signature = DerSignature::from_bytes(der).map_err(|_| SignError::WrongKey)?;
-        self.0.verify(message, &signature).map_err(|_| SignError::WrongKey)
+        let verified = match &self.0 {
+            Point::P256(key) => p256::ecdsa::Signature::from_der(der)
+                .and_then(|signature| p256::ecdsa::VerifyingKey::from(key).verify(message, &signature)),
+            Point::P384(key) => p384::ecdsa::Signature::from_der(der)
+                .and_then(|signature| p384::ecdsa::VerifyingKey::from(key).verify(message, &signature)),
+            Point::P521(key) => p521::ecdsa::Signature::from_der(der).and_then(|signature| {
+                p521::ecdsa::VerifyingKey::from_affine(*key.as_affine())?.verify(message, &signature)
+            }),
+        };
+        verified.map_err(|_| SignError::WrongKey)
     }
 }
 

@@ -1,5 +1,5 @@
 //! OpenSSF Model Signing v1.0: a DSSE envelope in a Sigstore bundle v0.3 around an in-toto statement that lists the
-//! SHA-256 digest of every file. Key mode: ECDSA P-256, no certificate, no transparency log, so it works offline.
+//! SHA-256 digest of every file. Key mode: ECDSA, no certificate, no transparency log, so it works offline.
 
 use crate::SignError;
 use crate::maker_key::{MakerKey, MakerPublicKey};
@@ -26,6 +26,13 @@ pub struct FileDigest {
     pub path: String,
     /// SHA-256 of the content.
     pub sha256: [u8; 32],
+}
+
+impl FileDigest {
+    /// Of a file with this content.
+    pub fn of(path: impl Into<String>, content: &[u8]) -> FileDigest {
+        FileDigest { path: path.into(), sha256: Sha256::digest(content).into() }
+    }
 }
 
 /// What somebody signed.
@@ -111,6 +118,16 @@ pub fn sign_tree(name: &str, files: &[FileDigest], key: &MakerKey) -> Result<Str
     Ok(bundle.to_string())
 }
 
+/// Which key a signature file says it was made with: its fingerprint, as [`MakerPublicKey::fingerprint`]. Only a claim.
+/// `None` when it names none, as files of tools before version 1.1 do.
+///
+/// # Errors
+/// [`SignError::NotASignature`] when it is none of this format.
+pub fn claimed_fingerprint(text: &str) -> Result<Option<String>, SignError> {
+    let bundle: Bundle = parse(text.as_bytes(), "the Sigstore bundle")?;
+    Ok(bundle.verification_material.public_key.and_then(|key| key.hint).filter(|hint| !hint.is_empty()))
+}
+
 /// Read a signature file and check that `key` made it. The tree itself is compared by [`SignedTree::compare`].
 ///
 /// `ignore_paths` of the signer are not honoured: what is in a package and was not signed is a difference.
@@ -127,7 +144,16 @@ pub fn read_tree_signature(text: &str, key: &MakerPublicKey) -> Result<SignedTre
     let [signature] = signatures.as_slice() else {
         return Err(unusable(format!("it holds {} signatures, and one is expected", signatures.len())));
     };
-    let hint = bundle.verification_material.public_key.and_then(|key| key.hint).filter(|hint| !hint.is_empty());
+    let Material { public_key, x509_certificate_chain, certificate } = bundle.verification_material;
+    let Some(public_key) = public_key else {
+        let by = match (x509_certificate_chain, certificate) {
+            (Some(_), _) => "it was made with a certificate chain",
+            (None, Some(_)) => "it was made with a certificate of the day (keyless)",
+            (None, None) => "it does not say with what it was made",
+        };
+        return Err(unusable(format!("{by}; Hilum takes signatures made with a key, which hold without a network")));
+    };
+    let hint = public_key.hint.filter(|hint| !hint.is_empty());
     if hint.is_some_and(|hint| Ok(hint) != key.fingerprint()) {
         return Err(SignError::WrongKey);
     }
@@ -216,6 +242,8 @@ struct Bundle {
 #[serde(rename_all = "camelCase")]
 struct Material {
     public_key: Option<KeyHint>,
+    x509_certificate_chain: Option<serde::de::IgnoredAny>,
+    certificate: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]

@@ -36,6 +36,7 @@ impl ToSign {
 }
 
 /// The secret key of a person. It cannot be printed, and its memory is cleared when dropped.
+#[derive(Clone)]
 pub struct PersonKey(SigningKey);
 
 impl PersonKey {

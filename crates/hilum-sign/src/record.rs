@@ -55,6 +55,8 @@ names! {
         CardText = "card_text",
         /// A report over a window of time (GV-04); subject: the deployment.
         PeriodicReport = "periodic_report",
+        /// The signature of a package's maker, with the key that verified it (AV-07); subject: the package digest.
+        PackageSignature = "package_signature",
     }
 }
 

@@ -1,0 +1,3 @@
+//! Signatures of people as another library sees them.
+
+mod upstream;
