@@ -1,7 +1,9 @@
 //! What a site declares: a model version put to use, narrowed and with its destinations.
 
+use crate::canary::CanaryPlan;
 use crate::intended_use::IntendedUse;
 use crate::lifecycle::DeploymentState;
+use crate::rollout::{MonitoringPlan, RolloutSpec};
 use hilum_types::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,9 +19,29 @@ pub struct DeploymentSpec {
     pub name: String,
     /// Digest of the imported package, or its first 12 digits or more.
     pub package: String,
-    /// The state asked for: `draft`, `shadow`, `active` or `retired`.
+    /// The state asked for: `draft`, `shadow`, `limited`, `active` or `retired`. A clinical deployment is moved by
+    /// `hilum deploy promote` instead: for it `draft` means "as it stands".
     #[serde(default = "draft")]
     pub state: DeploymentState,
+    /// What its results are for; research unless it says clinical (ADR 0007).
+    #[serde(default, skip_serializing_if = "Purpose::is_research")]
+    pub purpose: Purpose,
+    /// The deployment that this one shall replace: a challenger runs on the same studies beside its champion, and its
+    /// promotion moves the champion's package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub champion: Option<String>,
+    /// Which studies it answers for while it is limited, and the bounds that stop it.
+    #[serde(default, skip_serializing_if = "RolloutSpec::is_default")]
+    pub rollout: RolloutSpec,
+    /// What is watched once results reach readers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitoring: Option<MonitoringPlan>,
+    /// How studies are read when the model is taken back and there is no earlier version to return to.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fallback: String,
+    /// An accepted validation counts for this many days after it was entered (MV-01).
+    #[serde(default = "default_validation_days", skip_serializing_if = "is_default_validation_days")]
+    pub validation_days_max: u32,
     /// Person or role that answers for it.
     #[serde(default)]
     pub owner: String,
@@ -47,6 +69,9 @@ pub struct DeploymentSpec {
     /// Whether a criterion that cannot be decided makes the study not eligible (default) or is passed over (MV-03).
     #[serde(default)]
     pub undetermined: UndeterminedPolicy,
+    /// Fixed cases that are run on schedule (MV-15); left out: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryPlan>,
 }
 
 fn draft() -> DeploymentState {
@@ -55,6 +80,39 @@ fn draft() -> DeploymentState {
 
 fn default_turnaround() -> u32 {
     600
+}
+
+fn default_validation_days() -> u32 {
+    365
+}
+
+fn is_default_validation_days(days: &u32) -> bool {
+    *days == default_validation_days()
+}
+
+/// What the results of a deployment are for (ADR 0007).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Declared by file; every result is marked RESEARCH, and every decision says that no acceptance stands behind it.
+    #[default]
+    Research,
+    /// Earned step by step: accepted, signed for, and moved by `hilum deploy promote` only.
+    Clinical,
+}
+
+impl Purpose {
+    /// Stable name: `research`, `clinical`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Purpose::Research => "research",
+            Purpose::Clinical => "clinical",
+        }
+    }
+
+    fn is_research(&self) -> bool {
+        *self == Purpose::Research
+    }
 }
 
 /// When readers see a result (`ui.md`).
@@ -110,16 +168,97 @@ impl DeploymentSpec {
         if self.state == DeploymentState::Active && self.destinations.is_empty() {
             add("an active deployment needs at least one destination; results would go nowhere".to_owned());
         }
-        if self.state == DeploymentState::Suspended {
-            add("suspended is not declared; use `hilum suspend` with a reason".to_owned());
+        self.state_problems(&mut add);
+        for problem in self.rollout.problems() {
+            add(problem);
+        }
+        if self.champion.as_deref() == Some(self.name.as_str()) {
+            add("it names itself as its champion; a challenger is a deployment of its own".to_owned());
+        }
+        if !(1..=3650).contains(&self.validation_days_max) {
+            add(format!("validation_days_max is {}; it must be in 1 to 3650", self.validation_days_max));
         }
         for (label, point) in &self.operating_points {
             if !(0.0..=1.0).contains(point) {
                 add(format!("operating point of {label:?} is {point}; it must be in 0 to 1"));
             }
         }
+        for problem in self.canary.iter().flat_map(CanaryPlan::problems) {
+            add(problem);
+        }
         problems
     }
+
+    fn state_problems(&self, add: &mut impl FnMut(String)) {
+        let by_promotion = "by `hilum deploy promote`, which says what is missing";
+        match (self.purpose, self.state) {
+            (_, DeploymentState::Suspended) => {
+                add("suspended is not declared; use `hilum suspend` with a reason".to_owned());
+            }
+            (_, DeploymentState::Draft | DeploymentState::Retired) => {}
+            (Purpose::Clinical, state) => {
+                add(format!(
+                    "a clinical deployment is not declared {state}; leave out state and move it {by_promotion}"
+                ));
+            }
+            (Purpose::Research, DeploymentState::Accepted) => {
+                add("acceptance is earned, not declared; set purpose = \"clinical\" and validate it".to_owned());
+            }
+            (Purpose::Research, DeploymentState::Limited) => {
+                if !self.rollout.limits() {
+                    add("a limited deployment needs rollout.sites, rollout.stations or rollout.share".to_owned());
+                }
+                if self.destinations.is_empty() {
+                    add("a limited deployment needs at least one destination; results would go nowhere".to_owned());
+                }
+            }
+            (Purpose::Research, DeploymentState::Active) if self.champion.is_some() => {
+                add(format!("a challenger is not declared active; its champion takes its version {by_promotion}"));
+            }
+            (Purpose::Research, _) => {}
+        }
+    }
+
+    /// Take package, operating points, use and their terms from `other`; who answers and where results go stay.
+    pub fn take_version_of(&mut self, other: &DeploymentSpec) {
+        self.package = other.package.clone();
+        self.operating_points = other.operating_points.clone();
+        self.intended_use = other.intended_use.clone();
+        self.undetermined = other.undetermined;
+        self.valid_until = other.valid_until;
+        self.validation_days_max = other.validation_days_max;
+    }
+
+    /// What a change record has to speak of: everything that changes what the model says or of whom.
+    ///
+    /// The package is compared by digest, because the declaration may give the beginning of one.
+    pub fn differs_materially(&self, other: &DeploymentSpec) -> bool {
+        self.purpose != other.purpose
+            || self.champion != other.champion
+            || self.operating_points != other.operating_points
+            || self.intended_use != other.intended_use
+            || self.undetermined != other.undetermined
+    }
+}
+
+/// The proof that a clinical deployment stands on (MV-01).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// Digest of the accepted validation record.
+    pub record: Digest,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// From here on it no longer counts, and the gate withholds.
+    pub until: Timestamp,
+}
+
+/// What a rollback returns to: an earlier revision of the same deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackTarget {
+    /// Revision of the deployment whose version is taken again.
+    pub revision: u32,
+    /// Its package.
+    pub package: Digest,
 }
 
 /// A suspension in force: who stopped the deployment, when, and why (MV-05, MV-08).
@@ -150,6 +289,51 @@ pub struct Deployment {
     pub revision: u32,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// What a clinical deployment stands on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acceptance: Option<Acceptance>,
+    /// The version before this one; none before the first change of package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackTarget>,
+    /// The champion that took over the version of this retired challenger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<String>,
+}
+
+impl Deployment {
+    /// A declared deployment that no act but its declaration has changed.
+    pub fn declared(spec: DeploymentSpec, package_digest: Digest, state: DeploymentState, at: Timestamp) -> Deployment {
+        Deployment {
+            spec,
+            package_digest,
+            state,
+            suspension: None,
+            revision: 1,
+            updated_at: at,
+            acceptance: None,
+            rollback: None,
+            superseded_by: None,
+        }
+    }
+
+    /// Whether this is a challenger of the deployment named `champion`.
+    pub fn challenges(&self, champion: &str) -> bool {
+        self.spec.champion.as_deref() == Some(champion)
+    }
+
+    /// Name under which results of champion and challengers belong together.
+    pub fn family(&self) -> &str {
+        self.spec.champion.as_deref().unwrap_or(&self.spec.name)
+    }
+
+    /// Whether results that were released may still go out: also those of a challenger whose version is in use now.
+    pub fn may_deliver(&self) -> bool {
+        match self.state {
+            DeploymentState::Limited | DeploymentState::Active => true,
+            DeploymentState::Retired => self.superseded_by.is_some(),
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +361,36 @@ mod tests {
         deployment "CXR 1": operating point of "nodule" is 7; it must be in 0 to 1
         "#);
         insta::assert_snapshot!(problems("name='cxr'\npackage='0123456789ab'\nstate='active'"), @r#"deployment "cxr": an active deployment needs at least one destination; results would go nowhere"#);
+    }
+
+    /// ADR 0007: nothing clinical, and no challenger, comes into use by a file.
+    #[test]
+    fn what_is_earned_is_not_declared() {
+        let base = "name='b'\npackage='0123456789ab'\ndestinations=['pacs']\n";
+        insta::assert_snapshot!(problems(&format!("{base}state='active'\npurpose='clinical'")), @r#"deployment "b": a clinical deployment is not declared active; leave out state and move it by `hilum deploy promote`, which says what is missing"#);
+        insta::assert_snapshot!(problems(&format!("{base}state='active'\nchampion='a'")), @r#"deployment "b": a challenger is not declared active; its champion takes its version by `hilum deploy promote`, which says what is missing"#);
+        insta::assert_snapshot!(problems(&format!("{base}state='accepted'\nchampion='b'")), @r#"
+        deployment "b": acceptance is earned, not declared; set purpose = "clinical" and validate it
+        deployment "b": it names itself as its champion; a challenger is a deployment of its own
+        "#);
+        insta::assert_snapshot!(problems("name='b'\npackage='0123456789ab'\nstate='limited'\nchampion='a'"), @r#"
+        deployment "b": a limited deployment needs rollout.sites, rollout.stations or rollout.share
+        deployment "b": a limited deployment needs at least one destination; results would go nowhere
+        "#);
+        assert_eq!(problems(&format!("{base}purpose='clinical'\n[monitoring]\nstop_rules=['x']")), "");
+        assert_eq!(problems(&format!("{base}state='limited'\nchampion='a'\nrollout={{share=0.1}}")), "");
+    }
+
+    /// Catalogs of the first release hold declarations without the newer keys.
+    #[test]
+    fn declarations_of_the_first_release_are_read() {
+        let stored = r#"{"name":"cxr","package":"0123456789ab","state":"active","owner":"","reading_mode":"alongside",
+            "destinations":["pacs"],"turnaround_seconds":600,"expires_after_seconds":null,"valid_until":null,
+            "intended_use":{},"undetermined":"not_eligible"}"#;
+        let spec: DeploymentSpec = serde_json::from_str(stored).unwrap();
+        assert_eq!((spec.purpose, spec.champion.is_none(), spec.validation_days_max), (Purpose::Research, true, 365));
+        let written = serde_json::to_value(&spec).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(stored).unwrap());
     }
 
     #[test]

@@ -1,12 +1,21 @@
 //! Core: model package manifest, its checks, deployments and the lifecycle state machine.
 
+pub mod black_box;
+pub mod canary;
 pub mod deployment;
 pub mod intended_use;
+pub mod inventory;
 pub mod lifecycle;
+pub mod rollout;
 
-pub use deployment::{Deployment, DeploymentSpec, InvalidDeployment, ReadingMode, Suspension, UndeterminedPolicy};
+pub use canary::{CanaryCase, CanaryDifference, CanaryFinding, CanaryPlan};
+pub use deployment::{
+    Acceptance, Deployment, DeploymentSpec, InvalidDeployment, Purpose, ReadingMode, RollbackTarget, Suspension,
+    UndeterminedPolicy,
+};
 pub use intended_use::{Eligibility, IntendedUse};
-pub use lifecycle::{Act, DeploymentState, ForbiddenTransition, check_transition};
+pub use lifecycle::{Act, DeploymentState, ForbiddenTransition, Requirement, check_transition};
+pub use rollout::{MonitoringPlan, RolloutSpec};
 pub mod golden;
 pub mod manifest;
 pub mod package;

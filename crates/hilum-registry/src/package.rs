@@ -3,13 +3,24 @@
 //!
 //! Nothing here touches a disk: a [`PackageSource`] lists and reads. Every problem is reported, not only the first.
 
+mod entries;
+mod metadata;
 pub mod onnx;
+mod skeleton;
 #[cfg(test)]
 mod tests;
+mod tree;
+
+pub use entries::{EntryKind, MemoryPackage, PackageEntry, PackageSource, list_files};
+pub use metadata::metadata_warnings;
+pub use skeleton::{FILL_IN, manifest_skeleton};
+pub use tree::{TreeChange, compare_tree, read_listing, tree_digest, tree_listing};
 
 use crate::golden::{GOLDEN_CASES_MIN, GOLDEN_FOLDER, Golden};
 use crate::manifest::{ElementType, InputSpec, Layout, Manifest, ManifestError};
+use entries::check_entries;
 use hilum_types::Digest;
+use metadata::{METADATA_FILE, check_metadata};
 use onnx::{OnnxDim, OnnxSummary};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -40,60 +51,6 @@ pub const PATH_BYTES_MAX: usize = 512;
 
 /// Keys of `configs/metadata.json` that must be non-empty text; the MONAI bundle specification asks for more.
 pub const METADATA_KEYS: [&str; 5] = ["version", "task", "description", "authors", "copyright"];
-
-/// What stands at a path of a package.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EntryKind {
-    /// A file.
-    File {
-        /// Length in bytes.
-        bytes: u64,
-        /// Names of this file in its file system; more than 1 means that it can change from elsewhere.
-        links: u64,
-    },
-    /// A folder.
-    Folder,
-    /// A symbolic link.
-    Symlink,
-    /// A device, socket or pipe.
-    Other,
-}
-
-/// One path of a package, relative to its root, parts separated by `/`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackageEntry {
-    /// The path; a name that is not UTF-8 is given with replacement characters, and refused.
-    pub path: String,
-    /// What stands there.
-    pub kind: EntryKind,
-}
-
-/// A package to check: a list of its paths and a way to read its files.
-pub trait PackageSource {
-    /// Everything in the package. A source may stop one entry after [`ENTRIES_MAX`].
-    fn entries(&self) -> Vec<PackageEntry>;
-
-    /// The bytes of a file that was listed, at most [`FILE_BYTES_MAX`].
-    ///
-    /// # Errors
-    /// Why it cannot be read, in words.
-    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
-}
-
-/// A package in memory: path to bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MemoryPackage(pub BTreeMap<String, Vec<u8>>);
-
-impl PackageSource for MemoryPackage {
-    fn entries(&self) -> Vec<PackageEntry> {
-        let file = |bytes: &Vec<u8>| EntryKind::File { bytes: bytes.len() as u64, links: 1 };
-        self.0.iter().map(|(path, bytes)| PackageEntry { path: path.clone(), kind: file(bytes) }).collect()
-    }
-
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        self.0.get(path).cloned().ok_or_else(|| "no such file".to_owned())
-    }
-}
 
 /// A package that passed every check that needs no engine.
 #[derive(Debug, Clone)]
@@ -143,21 +100,6 @@ impl Findings {
     }
 }
 
-/// Digest of a tree from its files' paths and content digests.
-///
-/// BLAKE3 over the text `hilum-package 1` and a line feed, then for each file in the order of its path's bytes one
-/// line `<BLAKE3 of the content, 64 hexadecimal digits>  <path>` and a line feed (two spaces, as `b3sum` prints).
-/// Folders, times and permissions do not count.
-pub fn tree_digest<'a>(files: impl IntoIterator<Item = (&'a str, Digest)>) -> Digest {
-    let mut files: Vec<(&str, Digest)> = files.into_iter().collect();
-    files.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-    let mut listing = String::from("hilum-package 1\n");
-    for (path, digest) in files {
-        listing.push_str(&format!("{digest}  {path}\n"));
-    }
-    Digest::of(listing.as_bytes())
-}
-
 /// Check everything about a package that can be checked without running it.
 ///
 /// # Errors
@@ -200,7 +142,7 @@ fn check(source: &dyn PackageSource, with_goldens: bool) -> Result<CheckedPackag
             Err(problem) => found.add(path, format!("it cannot be read: {problem}"), "check its permissions"),
         }
     }
-    check_metadata(kept.get("configs/metadata.json"), &mut found);
+    check_metadata(kept.get(METADATA_FILE), &mut found);
     for text in ["LICENSE", "docs/README.md"] {
         if kept.get(text).is_some_and(|bytes| bytes.trim_ascii().is_empty()) {
             found.add(text, "it is empty", "write it");
@@ -270,84 +212,12 @@ fn remedy_for_missing(path: &str) -> &'static str {
     match path {
         "LICENSE" => "add the licence under which the weights may be used",
         "docs/README.md" => "add the model card: what it was trained on, how well it does, what it is not for",
-        "configs/metadata.json" => "add the metadata of the MONAI bundle layout",
+        METADATA_FILE => "add the metadata of the MONAI bundle layout",
         MODEL_FILE => "export the model to ONNX under this name",
-        _ => "describe inputs, outputs and intended use there",
-    }
-}
-
-/// Names of the files that may be read: none when the listing itself is refused.
-fn check_entries(entries: &[PackageEntry], found: &mut Findings) -> BTreeSet<String> {
-    if entries.is_empty() {
-        found.add(".", "there is nothing in the package", "give the folder that holds hilum/package.toml");
-    }
-    if ENTRIES_MAX < entries.len() {
-        found.add(".", format!("more than {ENTRIES_MAX} files and folders"), "leave out what the model does not need");
-        return BTreeSet::new();
-    }
-    let mut files = BTreeSet::new();
-    let mut folded = BTreeSet::new();
-    let mut total: u64 = 0;
-    for PackageEntry { path, kind } in entries {
-        let shown = shown(path);
-        if let Some(problem) = path_problem(path) {
-            found.add(&shown, problem, "rename or remove it");
-            continue;
-        }
-        if !folded.insert(path.to_lowercase()) {
-            found.add(&shown, "another path differs only in case", "rename one of them");
-        }
-        match kind {
-            EntryKind::Folder => {}
-            EntryKind::Symlink => found.add(&shown, "it is a symbolic link", "put the file itself there"),
-            EntryKind::Other => found.add(&shown, "it is neither a file nor a folder", "remove it"),
-            EntryKind::File { links, .. } if 1 < *links => {
-                found.add(
-                    &shown,
-                    format!("the file has {links} names (hard links)"),
-                    "copy it so that it stands alone",
-                );
-            }
-            EntryKind::File { bytes, .. } => {
-                total = total.saturating_add(*bytes);
-                let text = matches!(path.as_str(), MANIFEST_FILE | "configs/metadata.json");
-                let most = if text { TEXT_BYTES_MAX } else { FILE_BYTES_MAX };
-                if most < *bytes {
-                    found.add(&shown, format!("{bytes} bytes; {most} are the most"), "make it smaller");
-                } else {
-                    files.insert(path.clone());
-                }
-            }
+        _ => {
+            "describe inputs, outputs and intended use there; `hilum model import DIR --skeleton` writes a beginning of it"
         }
     }
-    if PACKAGE_BYTES_MAX < total {
-        found.add(
-            ".",
-            format!("{total} bytes in all; {PACKAGE_BYTES_MAX} are the most"),
-            "leave out what is not needed",
-        );
-        return BTreeSet::new();
-    }
-    files
-}
-
-/// A hostile path, safe to print.
-fn shown(path: &str) -> String {
-    path.chars().take(128).map(|c| if c.is_control() { '?' } else { c }).collect()
-}
-
-fn path_problem(path: &str) -> Option<&'static str> {
-    if path.is_empty() || PATH_BYTES_MAX < path.len() {
-        return Some("the path is empty or over 512 bytes");
-    }
-    let bad = |c: char| c.is_control() || matches!(c, '\\' | ':' | '\u{FFFD}');
-    if path.chars().any(bad) {
-        return Some("the path holds a control character, backslash, colon or bytes that are not UTF-8");
-    }
-    if path.split('/').any(|part| part.is_empty() || part.starts_with('.')) {
-        return Some("the path is absolute, leaves the package or has a part that begins with a dot");
-    }
-    None
 }
 
 /// Content that is code, or that a careless reader would run, whatever the file is called.
@@ -373,28 +243,15 @@ fn check_bytes(path: &str, bytes: &[u8], found: &mut Findings) {
     }
 }
 
-fn check_metadata(bytes: Option<&Vec<u8>>, found: &mut Findings) {
-    let path = "configs/metadata.json";
-    let Some(bytes) = bytes else { return };
-    let value: serde_json::Value = match serde_json::from_slice(bytes) {
-        Ok(value) => value,
-        Err(error) => {
-            return found.add(path, format!("it is not JSON: {error}"), "write it after the MONAI bundle schema");
-        }
-    };
-    for key in METADATA_KEYS {
-        let text = value.get(key).and_then(serde_json::Value::as_str);
-        if text.is_none_or(|text| text.trim().is_empty()) {
-            found.add(path, format!("{key:?} is missing or not text"), "add it");
-        }
-    }
-}
-
 fn read_manifest(bytes: &[u8], found: &mut Findings) -> Option<Manifest> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         found.add(MANIFEST_FILE, "it is not UTF-8", "save it as UTF-8");
         return None;
     };
+    for (place, line) in text.lines().enumerate().filter(|(_, line)| line.contains(FILL_IN)) {
+        let what = line.trim().chars().take(80).filter(|c| !c.is_control()).collect::<String>();
+        found.add(MANIFEST_FILE, format!("line {} still says {FILL_IN}: {what}", place + 1), "decide it");
+    }
     match Manifest::parse(text) {
         Ok(manifest) => Some(manifest),
         Err(ManifestError::Syntax(problem)) => {
