@@ -81,14 +81,20 @@ pub enum StepName {
     State,
     /// No suspension is in force (MV-05).
     Suspension,
+    /// What the deployment stands on: an acceptance in date, or none for research (MV-01, ADR 0007).
+    Acceptance,
     /// The study has an image series of the kind the package reads.
     Series,
     /// The package's and the deployment's intended use cover that series (MV-02, MV-03).
     IntendedUse,
     /// The result still comes in time (AV-06).
     Turnaround,
+    /// Which version answers for the study while one is limited (MV-18).
+    Assignment,
     /// How readers will see it.
     ReadingMode,
+    /// There is room for one more shadow run.
+    Room,
 }
 
 /// How one step ended.

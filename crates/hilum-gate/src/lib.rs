@@ -3,9 +3,20 @@
 //! [`decide`] is a pure function: the same inputs give the same [`GateDecision`] for ever, so a decision can be
 //! stored, explained, replayed, and shown as a dry run (architecture section 5). It fails closed: what cannot be
 //! known leads to a study that is not analysed, and says so ([`unavailable`], MV-09).
+//!
+//! The same holds for a deployment's own steps: [`readiness`] lists everything that is missing, [`plan_promotion`]
+//! makes the plan that the catalog carries out, and [`assign`] says which version answers for a study meanwhile.
 
+mod assignment;
+mod bounds;
 mod decision;
+mod proof;
+mod readiness;
 mod steps;
 
+pub use assignment::{Assignment, AssignmentInput, LimitedOutcome, Role, assign, settle};
+pub use bounds::{RunFact, exceeded_bound};
 pub use decision::{GateDecision, Outcome, Stage, Step, StepName, Verdict};
-pub use steps::{GateInput, PackageFacts, decide, unavailable};
+pub use proof::{approved_change, change_body};
+pub use readiness::{Missing, Promotion, ProofInput, plan_promotion, readiness};
+pub use steps::{GateInput, PackageFacts, RolloutFacts, decide, unavailable};

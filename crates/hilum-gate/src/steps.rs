@@ -1,5 +1,6 @@
+use crate::assignment::Role;
 use crate::decision::{GateDecision, Outcome, Stage, Step, StepName, Verdict};
-use hilum_registry::{Deployment, DeploymentState, Eligibility, IntendedUse, ReadingMode, UndeterminedPolicy};
+use hilum_registry::{Deployment, DeploymentState, Eligibility, IntendedUse, Purpose, ReadingMode, UndeterminedPolicy};
 use hilum_types::{Reason, StudyFacts, Timestamp, Uid};
 
 /// What the gate needs to know of a package.
@@ -32,6 +33,18 @@ pub struct GateInput<'a> {
     pub stage: Stage,
     /// The time of the decision.
     pub now: Timestamp,
+    /// What other versions and runs mean for this one.
+    pub rollout: RolloutFacts<'a>,
+}
+
+/// What other versions and runs mean for a decision. The default: there are none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RolloutFacts<'a> {
+    /// Whether this deployment answers for the study while a version is limited. A limited deployment without it runs
+    /// in shadow.
+    pub role: Option<&'a Role>,
+    /// Shadow runs of this deployment that wait already, before inference.
+    pub shadow_waiting: Option<u64>,
 }
 
 /// Decide for one study revision and one deployment. Pure; see the crate's documentation.
@@ -100,13 +113,21 @@ fn pass_all(input: &GateInput<'_>, steps: &mut Vec<Step>) -> Result<Verdict, (St
     passed(StepName::InDate, in_date(input).map_err(at(StepName::InDate))?);
     passed(StepName::State, state(input).map_err(at(StepName::State))?);
     passed(StepName::Suspension, suspension(input).map_err(at(StepName::Suspension))?);
+    passed(StepName::Acceptance, acceptance(input).map_err(at(StepName::Acceptance))?);
     let (candidates, found) = series(input).map_err(at(StepName::Series))?;
     passed(StepName::Series, found);
     let (chosen, found) = intended_use(input, candidates).map_err(at(StepName::IntendedUse))?;
     found.into_iter().for_each(|reason| passed(StepName::IntendedUse, reason));
     passed(StepName::Turnaround, turnaround(input).map_err(at(StepName::Turnaround))?);
-    let (shadow, found) = reading_mode(input.deployment);
+    let answers = input.rollout.role.map_or(input.deployment.state != DeploymentState::Limited, |role| role.delivers);
+    if let Some(role) = input.rollout.role {
+        passed(StepName::Assignment, role.reason.clone());
+    }
+    let (shadow, found) = reading_mode(input.deployment, answers);
     passed(StepName::ReadingMode, found);
+    if let Some(waiting) = input.rollout.shadow_waiting.filter(|_| shadow) {
+        passed(StepName::Room, room(input.deployment, waiting).map_err(at(StepName::Room))?);
+    }
     Ok(Verdict::Run { series_instance_uid: chosen, shadow })
 }
 
@@ -133,10 +154,10 @@ fn in_date(input: &GateInput<'_>) -> Checked {
 fn state(input: &GateInput<'_>) -> Checked {
     let state = input.deployment.state;
     match state {
-        DeploymentState::Shadow | DeploymentState::Active | DeploymentState::Suspended => {
+        state if state.is_in_service() => {
             Ok(Reason::about("state", format!("the deployment is {state}"), "state", state.name()))
         }
-        DeploymentState::Draft | DeploymentState::Retired => Err(Verdict::Withheld {
+        _ => Err(Verdict::Withheld {
             reason: Reason::about(
                 "state.not-in-use",
                 format!("the deployment is {state}, so it sees no study"),
@@ -163,6 +184,39 @@ fn suspension(input: &GateInput<'_>) -> Checked {
             reason: Reason::new("suspended", format!("{} is suspended", deployment.spec.name)),
         }),
         None => Ok(Reason::new("suspension.none", "no suspension is in force")),
+    }
+}
+
+/// Research runs without proof and says so; a clinical deployment runs only while its acceptance counts.
+fn acceptance(input: &GateInput<'_>) -> Checked {
+    let withheld = |code, text: String, value: String| {
+        Err(Verdict::Withheld { reason: Reason::about(code, text, "acceptance", value) })
+    };
+    let name = &input.deployment.spec.name;
+    match (input.deployment.spec.purpose, &input.deployment.acceptance) {
+        (Purpose::Research, _) => Ok(Reason::new(
+            "acceptance.none",
+            "for research: no acceptance stands behind it, its results are marked so",
+        )),
+        (Purpose::Clinical, None) => withheld(
+            "acceptance.missing",
+            format!("{name} is clinical, and no accepted validation is on file"),
+            String::new(),
+        ),
+        (Purpose::Clinical, Some(proof)) if proof.until <= input.now => {
+            let day = proof.until.day();
+            withheld(
+                "acceptance.ended",
+                format!("the local validation of {name} counted until {day}; validate again"),
+                day,
+            )
+        }
+        (Purpose::Clinical, Some(proof)) => Ok(Reason::about(
+            "acceptance",
+            format!("accepted on {} by record {}", proof.accepted_at.day(), proof.record.short()),
+            "acceptance",
+            proof.record.short(),
+        )),
     }
 }
 
@@ -231,8 +285,26 @@ fn turnaround(input: &GateInput<'_>) -> Checked {
     }
 }
 
-fn reading_mode(deployment: &Deployment) -> (bool, Reason) {
-    let shadow = deployment.state == DeploymentState::Shadow || deployment.spec.reading_mode == ReadingMode::Shadow;
-    let text = if shadow { "results stay inside: shadow" } else { "results are delivered" };
-    (shadow, Reason::new("reading-mode", text))
+fn reading_mode(deployment: &Deployment, answers: bool) -> (bool, Reason) {
+    let declared = deployment.state == DeploymentState::Shadow || deployment.spec.reading_mode == ReadingMode::Shadow;
+    let text = match (declared, answers) {
+        (true, _) => "results stay inside: shadow",
+        (false, false) => "results stay inside: another version answers for this study",
+        (false, true) => "results are delivered",
+    };
+    (declared || !answers, Reason::new("reading-mode", text))
+}
+
+/// A shadow run that finds too many before it is dropped, so that shadow never grows into a backlog of its own.
+fn room(deployment: &Deployment, waiting: u64) -> Checked {
+    let bound = deployment.spec.rollout.shadow_waiting_max;
+    let (code, word) =
+        if waiting < u64::from(bound) { ("shadow.room", "wait") } else { ("shadow.queue-full", "already wait") };
+    let reason = Reason::about(
+        code,
+        format!("{waiting} shadow runs {word}, {bound} may"),
+        "shadow_waiting",
+        waiting.to_string(),
+    );
+    if waiting < u64::from(bound) { Ok(reason) } else { Err(Verdict::Withheld { reason }) }
 }

@@ -1,7 +1,7 @@
 //! Data in, text out: what the gate says of a study (MV-02, MV-03, MV-05, MV-09).
 
-use hilum_gate::{GateDecision, GateInput, PackageFacts, Stage, Verdict, decide, unavailable};
-use hilum_registry::{Deployment, DeploymentSpec, DeploymentState, IntendedUse, Suspension};
+use hilum_gate::{GateDecision, GateInput, PackageFacts, Role, RolloutFacts, Stage, Verdict, decide, unavailable};
+use hilum_registry::{Acceptance, Deployment, DeploymentSpec, DeploymentState, IntendedUse, Suspension};
 use hilum_types::{Digest, InstanceHeader, Phi, Reason, StudyFacts, Timestamp, Uid};
 use proptest::prelude::*;
 
@@ -22,14 +22,8 @@ fn study(series: &[&[(&str, &str)]]) -> StudyFacts {
 
 fn deployment(toml_text: &str) -> Deployment {
     let spec: DeploymentSpec = toml::from_str(&format!("name='ct'\npackage='0123456789ab'\n{toml_text}")).unwrap();
-    Deployment {
-        package_digest: Digest::of(b"package"),
-        state: spec.state,
-        spec,
-        suspension: None,
-        revision: 1,
-        updated_at: Timestamp::from_micros(0),
-    }
+    let state = spec.state;
+    Deployment::declared(spec, Digest::of(b"package"), state, Timestamp::from_micros(0))
 }
 
 fn package(toml_text: &str) -> PackageFacts {
@@ -51,6 +45,7 @@ fn ask(study: &StudyFacts, deployment: &Deployment, package: &PackageFacts, seco
         completed_at: Timestamp::from_micros(COMPLETE),
         stage: Stage::BeforeInference,
         now: Timestamp::from_micros(COMPLETE).plus_seconds(seconds),
+        rollout: RolloutFacts::default(),
     })
 }
 
@@ -68,6 +63,7 @@ fn a_covered_study_runs_and_every_step_says_what_it_found() {
     InDate Passed: package and deployment are in date
     State Passed: the deployment is active
     Suspension Passed: no suspension is in force
+    Acceptance Passed: for research: no acceptance stands behind it, its results are marked so
     Series Passed: 1 of 1 series are of the kind the model reads
     IntendedUse Passed: modality is CT
     IntendedUse Passed: slice thickness is 1.25 mm
@@ -117,6 +113,51 @@ fn a_suspension_stops_the_very_next_study() {
     insta::assert_snapshot!(say(&ct, &stopped, &package(""), 1), @"withhold ct: ct was suspended by Dr Sontag: overcalls since the update");
 }
 
+/// MV-18: while a version is limited exactly one side is delivered, and the decision says which and why.
+#[test]
+fn the_assignment_decides_who_is_delivered() {
+    let ct = study(&[&[("Modality", "CT")]]);
+    let (active, limited) = (deployment("state='active'"), deployment("state='limited'"));
+    let reason = Reason::new("assignment.limited", "new answers: it is limited to a share of 0.1 of the patients");
+    let ask = |deployment: &Deployment, delivers: bool, waiting: Option<u64>| {
+        let role = Role { delivers, reason: reason.clone() };
+        let all = [0];
+        let made = decide(&GateInput {
+            study: &ct,
+            deployment,
+            package: &package(""),
+            candidates: Ok(&all),
+            completed_at: Timestamp::from_micros(COMPLETE),
+            stage: Stage::BeforeInference,
+            now: Timestamp::from_micros(COMPLETE),
+            rollout: RolloutFacts { role: Some(&role), shadow_waiting: waiting },
+        });
+        let last: Vec<String> = made.steps.iter().rev().take(2).rev().map(|step| step.reason.text.clone()).collect();
+        format!("{}; {}", made.sentence(), last.join("; "))
+    };
+    insta::assert_snapshot!(ask(&limited, true, None), @"run ct; new answers: it is limited to a share of 0.1 of the patients; results are delivered");
+    insta::assert_snapshot!(ask(&active, false, None), @"run ct in shadow; new answers: it is limited to a share of 0.1 of the patients; results stay inside: another version answers for this study");
+    insta::assert_snapshot!(ask(&limited, false, Some(99)), @"run ct in shadow; results stay inside: another version answers for this study; 99 shadow runs wait, 100 may");
+    insta::assert_snapshot!(ask(&limited, false, Some(100)), @"withhold ct: 100 shadow runs already wait, 100 may; results stay inside: another version answers for this study; 100 shadow runs already wait, 100 may");
+    insta::assert_snapshot!(ask(&limited, true, Some(100)), @"run ct; new answers: it is limited to a share of 0.1 of the patients; results are delivered");
+}
+
+/// MV-01: a clinical deployment runs while its acceptance counts, and not a moment longer.
+#[test]
+fn clinical_use_ends_with_its_acceptance() {
+    let ct = study(&[&[("Modality", "CT")]]);
+    let mut clinical = deployment("state='draft'\npurpose='clinical'");
+    clinical.state = DeploymentState::Active;
+    insta::assert_snapshot!(say(&ct, &clinical, &package(""), 1), @"withhold ct: ct is clinical, and no accepted validation is on file");
+    let accepted_at = Timestamp::from_micros(COMPLETE).plus_seconds(-86_400);
+    let until = Timestamp::from_micros(COMPLETE).plus_seconds(60);
+    clinical.acceptance = Some(Acceptance { record: Digest::of(b"validation"), accepted_at, until });
+    let made = ask(&ct, &clinical, &package(""), 59);
+    assert!(matches!(made.verdict, Verdict::Run { shadow: false, .. }));
+    insta::assert_snapshot!(made.steps[3].reason, @"accepted on 2026-11-22 by record a8283d77826f");
+    insta::assert_snapshot!(say(&ct, &clinical, &package(""), 60), @"withhold ct: the local validation of ct counted until 2026-11-23; validate again");
+}
+
 #[test]
 fn no_series_and_no_gate_both_fail_closed() {
     let ct = study(&[&[("Modality", "CT")]]);
@@ -131,6 +172,7 @@ fn no_series_and_no_gate_both_fail_closed() {
         completed_at: Timestamp::from_micros(COMPLETE),
         stage: Stage::BeforeInference,
         now: Timestamp::from_micros(COMPLETE),
+        rollout: RolloutFacts::default(),
     };
     insta::assert_snapshot!(decide(&input).sentence(), @"skip ct: no CT series with at least 20 slices");
     assert_eq!(decide(&GateInput { candidates: Ok(&[9]), ..input }).verdict.name(), "not_eligible");
@@ -148,14 +190,17 @@ fn json_form_is_stable() {
 }
 
 proptest! {
-    /// Whatever else holds, a suspended, draft or retired deployment never runs.
+    /// Whatever else holds, a suspended, draft, accepted or retired deployment never runs, and only an active one is
+    /// delivered without an assignment.
     #[test]
-    fn only_shadow_and_active_ever_run(state in 0usize..5, age in -1000i64..100_000, modality in "(CT|MR|DX)?") {
+    fn only_states_in_use_ever_run(state in 0usize..7, age in -1000i64..100_000, modality in "(CT|MR|DX)?") {
         let mut d = deployment("state='active'\nexpires_after_seconds=3600");
         d.state = DeploymentState::ALL[state];
         let made = ask(&study(&[&[("Modality", modality.as_str())]]), &d, &package("modality=['CT']"), age);
         let ran = matches!(made.verdict, Verdict::Run { .. });
-        let may = matches!(d.state, DeploymentState::Shadow | DeploymentState::Active);
+        let may = matches!(d.state, DeploymentState::Shadow | DeploymentState::Limited | DeploymentState::Active);
         prop_assert_eq!(ran, may && modality == "CT" && age <= 3600);
+        let delivered = matches!(made.verdict, Verdict::Run { shadow: false, .. });
+        prop_assert_eq!(delivered, ran && d.state == DeploymentState::Active);
     }
 }

@@ -1,0 +1,195 @@
+//! What the records say: whether a version is accepted, replayed, trained for and approved.
+
+use crate::readiness::{Missing, ProofInput};
+use hilum_registry::manifest::{Manifest, OutputSpec};
+use hilum_registry::{Acceptance, Deployment, DeploymentSpec, Requirement};
+use hilum_sign::{Record, RecordKind, SignatureMeaning, approvals, signed_by_others};
+use hilum_types::Timestamp;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// What a record says when it says that it holds, or what keeps it from holding.
+type Held<T> = Result<T, String>;
+
+/// The operating points in force: the package's, replaced by the declaration's (MV-32).
+pub(crate) fn operating_points(manifest: &Manifest, spec: &DeploymentSpec) -> BTreeMap<String, f64> {
+    let mut points = BTreeMap::new();
+    for output in &manifest.outputs {
+        if let OutputSpec::Classification(classification) = output {
+            points.extend(classification.findings.iter().map(|f| (f.label.clone(), f.operating_point)));
+        }
+    }
+    points.extend(spec.operating_points.clone());
+    points
+}
+
+/// Whether a record that was made at `point` (`null`: the package's own points) speaks of the points in force.
+fn same_point(input: &ProofInput<'_>, body: &Value, point: &Value) -> Held<()> {
+    let points = operating_points(input.manifest, &input.deployment.spec);
+    let Some(point) = point.as_f64() else {
+        if input.deployment.spec.operating_points.is_empty() {
+            return Ok(());
+        }
+        return Err("was made at the package's own operating point, and the declaration sets another".to_owned());
+    };
+    // A replay names its finding itself, a validation by the protocol in its report.
+    let finding = ["/finding", "/report/protocol/document/target/finding"];
+    let finding = finding.iter().find_map(|path| body.pointer(path)?.as_str());
+    let in_force: Vec<f64> = match finding.and_then(|label| points.get(label)) {
+        Some(in_force) => vec![*in_force],
+        None => points.values().copied().collect(),
+    };
+    if in_force.iter().any(|in_force| (in_force - point).abs() < 1e-9) {
+        return Ok(());
+    }
+    let in_force: Vec<String> = in_force.iter().map(f64::to_string).collect();
+    Err(format!("was made at the operating point {point}, in force is {}", in_force.join(", ")))
+}
+
+fn of_kind<'a>(input: &ProofInput<'a>, kind: RecordKind) -> impl Iterator<Item = &'a Record> {
+    input.records.iter().filter(move |record| record.kind == kind)
+}
+
+fn approved(record: &Record) -> Held<()> {
+    let found = approvals(record);
+    if found.complete() { Ok(()) } else { Err(format!("lacks {}", found.missing.join(" and "))) }
+}
+
+/// The newest validation that accepts exactly this package at this operating point, and until when it counts.
+pub(crate) fn acceptance(input: &ProofInput<'_>) -> Result<Acceptance, Missing> {
+    let digest = input.deployment.package_digest;
+    let about = |record: &&Record| record.subject == digest.to_string() && record.body["package"] == digest.to_string();
+    let mut first_gap = None;
+    for record in of_kind(input, RecordKind::Validation).filter(about) {
+        match accepts(input, record) {
+            Ok(accepted) => return Ok(accepted),
+            Err(gap) => {
+                first_gap.get_or_insert(format!("validation {} {gap}", record.digest.short()));
+            }
+        }
+    }
+    let text = first_gap.unwrap_or_else(|| format!("no validation of package {} is on file", digest.short()));
+    Err(Missing::new(
+        Requirement::Acceptance,
+        text,
+        "`hilum validate --model NAME@VERSION --protocol FILE --out DIR`, then `hilum record sign` by two people",
+    ))
+}
+
+fn accepts(input: &ProofInput<'_>, record: &Record) -> Held<Acceptance> {
+    same_point(input, &record.body, &record.body["operating_point"])?;
+    approved(record)?;
+    let days = i64::from(input.deployment.spec.validation_days_max);
+    let mut until = record.created_at.plus_seconds(days * 86_400);
+    if until <= input.now {
+        return Err(format!("was entered on {} and counted for {days} days", record.created_at.day()));
+    }
+    let verdict = record.body["verdict"].as_str().unwrap_or("none");
+    if verdict != "pass" {
+        let waived_until = waived(input, record).ok_or_else(|| {
+            format!("has the verdict {verdict}, and no signed waiver in force says why that is accepted")
+        })?;
+        until = until.min(waived_until);
+    }
+    Ok(Acceptance { record: record.digest, accepted_at: record.created_at, until })
+}
+
+/// Until when a waiver by somebody other than its author covers the record.
+fn waived(input: &ProofInput<'_>, record: &Record) -> Option<Timestamp> {
+    of_kind(input, RecordKind::Waiver)
+        .filter(|waiver| waiver.subject == record.digest.to_string() && waiver.is_intact())
+        .filter(|waiver| !signed_by_others(waiver, SignatureMeaning::Waived).is_empty())
+        .filter_map(|waiver| waiver.body["expires_at"].as_str()?.parse().ok())
+        .filter(|until| input.now < *until)
+        .max()
+}
+
+/// The signed replay of exactly this change; `None` when nothing changes (MV-14).
+pub(crate) fn replay<'a>(input: &ProofInput<'a>) -> Result<Option<&'a Record>, Missing> {
+    let Some(champion) = input.champion else { return Ok(None) };
+    let own = &input.deployment.spec;
+    let changed = champion.package_digest != input.deployment.package_digest
+        || champion.spec.operating_points != own.operating_points;
+    if !changed {
+        return Ok(None);
+    }
+    let (from, to) = (champion.package_digest.to_string(), input.deployment.package_digest.to_string());
+    let about = |record: &&Record| {
+        [&own.name, &champion.spec.name].contains(&&record.subject)
+            && record.body["from"] == from.as_str()
+            && record.body["to"] == to.as_str()
+    };
+    let mut first_gap = None;
+    for record in of_kind(input, RecordKind::Replay).filter(about) {
+        let at = record.body.pointer("/operating_points/to").unwrap_or(&Value::Null);
+        match same_point(input, &record.body, at).and_then(|()| approved(record)) {
+            Ok(()) => return Ok(Some(record)),
+            Err(gap) => {
+                first_gap.get_or_insert(format!("replay {} {gap}", record.digest.short()));
+            }
+        }
+    }
+    let text = first_gap.unwrap_or_else(|| {
+        format!(
+            "the change from package {} to {} was not replayed on reference cases",
+            champion.package_digest.short(),
+            input.deployment.package_digest.short()
+        )
+    });
+    let remedy =
+        format!("`hilum model compare A B --reference SET --for {}`, then `hilum record sign` by two people", own.name);
+    Err(Missing::new(Requirement::Replay, text, remedy))
+}
+
+/// Active users who were trained for exactly this package, by name (UX-10).
+pub(crate) fn trained<'a>(input: &ProofInput<'a>) -> Vec<&'a Record> {
+    let package = input.deployment.package_digest.to_string();
+    of_kind(input, RecordKind::UserTraining)
+        .filter(|record| record.is_intact() && record.body["package"] == package.as_str())
+        .filter(|record| input.users.contains(&record.subject))
+        .collect()
+}
+
+/// What two people approve before a clinical deployment reaches readers: the body of a `Change` record.
+///
+/// The revisions in it make it good for exactly one step: whatever changes meanwhile, or the step itself, uses it up.
+pub fn change_body(act: &str, deployment: &Deployment, champion: Option<&Deployment>, to: &str, reason: &str) -> Value {
+    let side = |deployment: &Deployment| {
+        json!({
+            "name": deployment.spec.name,
+            "revision": deployment.revision,
+            "package": deployment.package_digest,
+            "operating_points": deployment.spec.operating_points,
+        })
+    };
+    json!({
+        "format": 1,
+        "act": act,
+        "to": to,
+        "deployment": side(deployment),
+        "replaces": champion.map(side),
+        "reason": reason,
+    })
+}
+
+/// The approved record among `records` that speaks of exactly this change, or what the newest one that does lacks.
+///
+/// # Errors
+/// Why none counts; `None` when none speaks of it.
+pub fn approved_change<'a>(records: &'a [Record], expected: &Value) -> Result<&'a Record, Option<String>> {
+    let same = |record: &&Record| {
+        let mut body = record.body.clone();
+        body["reason"] = expected["reason"].clone();
+        record.kind == RecordKind::Change && body == *expected
+    };
+    let mut first_gap = None;
+    for record in records.iter().filter(same) {
+        match approved(record) {
+            Ok(()) => return Ok(record),
+            Err(gap) => {
+                first_gap.get_or_insert(format!("change {} {gap}", record.digest.short()));
+            }
+        }
+    }
+    Err(first_gap)
+}
