@@ -27,6 +27,14 @@ pub enum ValidateError {
         /// What is wrong.
         why: String,
     },
+    /// A record is not a case list, or its content changed.
+    #[error("record {record} is not a usable case list: {why}; import the cases again")]
+    CaseList {
+        /// The record.
+        record: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The power check found criteria that a good model would often miss.
     #[error("the plan is underpowered: {}; collect more cases, or go on knowingly", .0.join("; "))]
     Underpowered(Vec<String>),

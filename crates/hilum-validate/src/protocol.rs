@@ -4,6 +4,7 @@ mod check;
 mod criterion;
 mod freeze;
 
+pub(crate) use criterion::Direction;
 pub use criterion::{Bound, Comparator, Criterion, Method, Metric, OnInsufficient, Slice, Subgroup};
 pub use freeze::{EarlierVersion, Freezing, FrozenProtocol};
 

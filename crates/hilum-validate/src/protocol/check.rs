@@ -75,7 +75,7 @@ impl AcceptanceProtocol {
     }
 
     /// Whether nothing but segmentation measures is asked for; `None` without any criterion.
-    fn measures_only(&self) -> Option<bool> {
+    pub(crate) fn measures_only(&self) -> Option<bool> {
         let mut metrics =
             self.criteria.iter().map(|c| c.metric).chain(self.subgroups.iter().map(|s| s.metric)).peekable();
         metrics.peek()?;

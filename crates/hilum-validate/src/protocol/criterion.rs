@@ -82,7 +82,7 @@ impl Metric {
             Metric::Brier => "Brier score",
             Metric::CalibrationSlope => "Calibration slope",
             Metric::CalibrationIntercept => "Calibration intercept",
-            Metric::Completeness => "Cases with a result",
+            Metric::Completeness => "Share of cases with a result",
             Metric::Dice => "Dice",
             Metric::Hd95Mm => "Surface distance HD95, mm",
             Metric::Nsd => "Surface Dice (NSD)",
