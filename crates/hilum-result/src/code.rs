@@ -43,6 +43,7 @@ codes! {
     TRACKING_UNIQUE_IDENTIFIER = "112040" "DCM" "Tracking Unique Identifier";
     FINDING_CATEGORY = "276214006" "SCT" "Finding category";
     CLINICAL_FINDING = "404684003" "SCT" "Clinical finding";
+    FINDING_SITE = "363698007" "SCT" "Finding Site";
     FINDING = "121071" "DCM" "Finding";
     ALGORITHM_NAME = "111001" "DCM" "Algorithm Name";
     ALGORITHM_PARAMETERS = "111002" "DCM" "Algorithm Parameters";
@@ -63,6 +64,13 @@ codes! {
     PROBABILITY = "122157" "DCM" "Probability";
     OPERATING_POINT = "operating-point" "99HILUM" "Operating point on probability";
     NO_UNITS = "1" "UCUM" "no units";
+
+    // TID 2010 Key Object Selection, and the titles of CID 7010 that reject (IHE RAD TF-3 section 4.66)
+    KEY_OBJECT_DESCRIPTION = "113012" "DCM" "Key Object Description";
+    REJECTED_FOR_QUALITY = "113001" "DCM" "Rejected for Quality Reasons";
+    REJECTED_FOR_PATIENT_SAFETY = "113037" "DCM" "Rejected for Patient Safety Reasons";
+    INCORRECT_WORKLIST_ENTRY = "113038" "DCM" "Incorrect Modality Worklist Entry";
+    RETENTION_EXPIRED = "113039" "DCM" "Data Retention Policy Expired";
 
     // Derivation and equipment
     SEGMENTATION_DERIVATION = "113076" "DCM" "Segmentation";

@@ -4,7 +4,7 @@ use crate::attribute as a;
 use crate::code;
 use crate::request::{ContentQualification, EncodeRequest, ResultError, ResultKind};
 use hilum_dicom::{Bulk, DataSet, Limits, Tag, Vr, keyword_of, read_data_set, vr_of};
-use hilum_types::{AlgorithmIdentity, InstanceHeader, Uid};
+use hilum_types::{AlgorithmIdentity, InstanceHeader, Timestamp, Uid};
 use std::collections::BTreeSet;
 
 /// Attributes of the patient and the study that a result copies, and whether they are type 2 (written empty when the
@@ -31,17 +31,37 @@ pub fn device_uid(algorithm: &AlgorithmIdentity) -> Uid {
 
 /// A data set with everything that does not depend on the kind of object.
 pub(crate) fn composite(request: &EncodeRequest<'_>, kind: ResultKind, ordinal: usize) -> DataSet {
-    let (date, time) = request.now.dicom_date_time();
-    let header = request.identity();
+    let instance = request.derived(&["instance", kind.word(), &ordinal.to_string()]);
+    let series = request.derived(&["series", kind.word()]);
+    let description = format!("AI: {}", model_title(request));
+    let mut item = document(kind, request.identity(), request.now, &instance, &series, &description);
+    item.put(a::CONTENT_QUALIFICATION, request.content_qualification.term());
+    equipment(&mut item, request.algorithm);
+    item.put_uid(a::DEVICE_UID, &device_uid(request.algorithm))
+        .put_sequence(a::CONTRIBUTING_EQUIPMENT_SEQUENCE, contributing_equipment(request));
+    item.put_sequence(a::CODING_SCHEME_IDENTIFICATION_SEQUENCE, vec![own_coding_scheme()]);
+    item
+}
+
+/// SOP Common, Patient, General Study and General Series: what an object has whatever it says and whoever made it.
+/// Patient and study are copied from `header`.
+pub(crate) fn document(
+    kind: ResultKind,
+    header: &InstanceHeader,
+    now: Timestamp,
+    sop_instance_uid: &Uid,
+    series_instance_uid: &Uid,
+    series_description: &str,
+) -> DataSet {
+    let (date, time) = now.dicom_date_time();
     let mut item = DataSet::new();
     item.put(a::SPECIFIC_CHARACTER_SET, "ISO_IR 192")
         .put(a::INSTANCE_CREATION_DATE, &date)
         .put(a::INSTANCE_CREATION_TIME, &time)
         .put_uid(a::SOP_CLASS_UID, &kind.sop_class_uid())
-        .put_uid(a::SOP_INSTANCE_UID, &request.derived(&["instance", kind.word(), &ordinal.to_string()]))
+        .put_uid(a::SOP_INSTANCE_UID, sop_instance_uid)
         .put(a::CONTENT_DATE, &date)
-        .put(a::CONTENT_TIME, &time)
-        .put(a::CONTENT_QUALIFICATION, request.content_qualification.term());
+        .put(a::CONTENT_TIME, &time);
     for (tag, required) in IDENTITY {
         copy(&mut item, header, *tag, *required);
     }
@@ -49,18 +69,15 @@ pub(crate) fn composite(request: &EncodeRequest<'_>, kind: ResultKind, ordinal: 
         ResultKind::StructuredReport => ("SR", "9801"),
         ResultKind::Segmentation => ("SEG", "9802"),
         ResultKind::KeyImage => ("OT", "9803"),
+        ResultKind::RejectionNote => ("KO", "9804"),
     };
     item.put_uid(a::STUDY_INSTANCE_UID, &header.study_instance_uid)
-        .put_uid(a::SERIES_INSTANCE_UID, &request.derived(&["series", kind.word()]))
+        .put_uid(a::SERIES_INSTANCE_UID, series_instance_uid)
         .put(a::MODALITY, modality)
         .put(a::SERIES_NUMBER, number)
         .put(a::SERIES_DATE, &date)
         .put(a::SERIES_TIME, &time)
-        .put(a::SERIES_DESCRIPTION, shorten(&format!("AI: {}", model_title(request)), 64));
-    equipment(&mut item, request.algorithm);
-    item.put_uid(a::DEVICE_UID, &device_uid(request.algorithm))
-        .put_sequence(a::CONTRIBUTING_EQUIPMENT_SEQUENCE, contributing_equipment(request));
-    item.put_sequence(a::CODING_SCHEME_IDENTIFICATION_SEQUENCE, vec![own_coding_scheme()]);
+        .put(a::SERIES_DESCRIPTION, shorten(series_description, 64));
     item
 }
 
@@ -85,16 +102,19 @@ fn contributing_equipment(request: &EncodeRequest<'_>) -> Vec<DataSet> {
     let description = format!("Deployment {}; regulatory status: {status}", algorithm.deployment);
     model.put(a::CONTRIBUTION_DESCRIPTION, shorten(&description, 1024));
     let mut platform = DataSet::new();
-    platform
-        .put(a::MANUFACTURER, "Hilum open-source contributors")
-        .put(a::MANUFACTURER_MODEL_NAME, "Hilum")
-        .put(a::SOFTWARE_VERSIONS, env!("CARGO_PKG_VERSION"))
-        .put(a::CONTRIBUTION_DESCRIPTION, "Gate, inference and encoding of the result");
+    platform_equipment(&mut platform).put(a::CONTRIBUTION_DESCRIPTION, "Gate, inference and encoding of the result");
     for item in [&mut model, &mut platform] {
         item.put_code(a::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &code::PROCESSING_EQUIPMENT.concept());
         item.put(a::CONTRIBUTION_DATE_TIME, format!("{date}{time}+0000"));
     }
     vec![model, platform]
+}
+
+/// General Equipment of what Hilum itself writes.
+pub(crate) fn platform_equipment(item: &mut DataSet) -> &mut DataSet {
+    item.put(a::MANUFACTURER, "Hilum open-source contributors")
+        .put(a::MANUFACTURER_MODEL_NAME, "Hilum")
+        .put(a::SOFTWARE_VERSIONS, env!("CARGO_PKG_VERSION"))
 }
 
 fn own_coding_scheme() -> DataSet {

@@ -73,6 +73,8 @@ pub enum ResultKind {
     Segmentation,
     /// Secondary Capture for people and for archives that show nothing else.
     KeyImage,
+    /// Key Object Selection that retracts other objects (IHE IOCM).
+    RejectionNote,
 }
 
 impl ResultKind {
@@ -82,6 +84,7 @@ impl ResultKind {
             ResultKind::StructuredReport => "1.2.840.10008.5.1.4.1.1.88.34",
             ResultKind::Segmentation => "1.2.840.10008.5.1.4.1.1.66.4",
             ResultKind::KeyImage => "1.2.840.10008.5.1.4.1.1.7",
+            ResultKind::RejectionNote => "1.2.840.10008.5.1.4.1.1.88.59",
         };
         text.parse().expect("constants of PS3.4 are UIDs")
     }
@@ -92,6 +95,7 @@ impl ResultKind {
             ResultKind::StructuredReport => "structured report",
             ResultKind::Segmentation => "segmentation",
             ResultKind::KeyImage => "key image",
+            ResultKind::RejectionNote => "rejection note",
         }
     }
 }
@@ -115,10 +119,10 @@ pub struct EncodedResult {
 #[derive(Debug, thiserror::Error)]
 pub enum ResultError {
     /// There is no source image to take the identity from.
-    #[error("a result needs at least one source image")]
+    #[error("a result needs at least one source image, and a rejection note at least one object to reject")]
     NoSource,
-    /// Source images belong to more than one study.
-    #[error("source images are of more than one study; encode one study at a time")]
+    /// Source images, or objects to reject, belong to more than one study.
+    #[error("source images or rejected objects are of more than one study; encode one study at a time")]
     MixedStudies,
     /// Neither a finding nor a segment: that would read like "nothing found" without anybody having looked.
     #[error(

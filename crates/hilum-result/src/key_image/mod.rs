@@ -26,7 +26,35 @@ use std::collections::BTreeSet;
 pub(crate) const SIDE_MAX: usize = 1024;
 /// A picture smaller than this is enlarged, so that the text below it stays readable.
 const SIDE_MIN: usize = 768;
+/// Longest side a preview may be asked for.
+const PREVIEW_SIDE_MAX: usize = 2048;
 const WIDTH_MIN: usize = 600;
+
+/// One frame of an image, small, as a reader sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Red, green, blue of each pixel, row by row.
+    pub rgb: Vec<u8>,
+}
+
+/// The frame `index`, counted from 0, windowed as the object says, in its true shape and with the longest side at most
+/// `side_max` pixels (16 to 2048). Nothing is drawn on it.
+///
+/// # Errors
+/// Those of the decoder.
+pub fn preview(part10: &[u8], index: u32, side_max: usize) -> Result<Preview, hilum_dicom::DicomError> {
+    let picture = render::picture(part10, index)?;
+    let full = (picture.width as f64, picture.height as f64 * picture.pixel_aspect);
+    let scale = (side_max.clamp(16, PREVIEW_SIDE_MAX) as f64 / full.0.max(full.1)).min(1.0);
+    let side = |length: f64| ((length * scale).round() as usize).clamp(1, PREVIEW_SIDE_MAX);
+    let (width, height) = (side(full.0), side(full.1));
+    let rgb = picture.scaled(width, height);
+    Ok(Preview { width: width as u32, height: height as u32, rgb })
+}
 
 /// The data set of the key image; `None` when the output names no image to show.
 ///

@@ -2,12 +2,13 @@
 
 use crate::attribute as a;
 use crate::code::Code;
+use crate::common;
 use hilum_dicom::DataSet;
 use hilum_types::{CodedConcept, ImageReference, Uid};
 
 /// Relationship of an item to its parent (PS3.3 section C.17.3.2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Relationship {
+pub(crate) enum Relationship {
     Contains,
     HasObsContext,
     HasAcqContext,
@@ -29,7 +30,7 @@ impl Relationship {
 
 /// Value of an item (PS3.3 section C.17.3.2.1).
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// A container; the template it follows, when it is the root of one.
     Container(Option<&'static str>),
     Text(String),
@@ -46,12 +47,17 @@ pub(super) enum Value {
         frame: Option<u32>,
         segment: Option<u16>,
     },
+    /// An object that is no image, such as a report.
+    Composite {
+        sop_class_uid: Uid,
+        sop_instance_uid: Uid,
+    },
     /// Closed outline in pixel coordinates of the image it is selected from: x, y, x, y, ...
     Polyline(Vec<f64>),
 }
 
 impl Value {
-    pub(super) fn image(reference: &ImageReference) -> Value {
+    pub(crate) fn image(reference: &ImageReference) -> Value {
         Value::Image {
             sop_class_uid: reference.sop_class_uid.clone(),
             sop_instance_uid: reference.sop_instance_uid.clone(),
@@ -68,6 +74,7 @@ impl Value {
             Value::Num { .. } => "NUM",
             Value::UidRef(_) => "UIDREF",
             Value::Image { .. } => "IMAGE",
+            Value::Composite { .. } => "COMPOSITE",
             Value::Polyline(_) => "SCOORD",
         }
     }
@@ -75,31 +82,36 @@ impl Value {
 
 /// One item of the tree with everything below it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct ContentItem {
+pub(crate) struct ContentItem {
     /// `None` for the root only.
-    pub(super) relationship: Option<Relationship>,
+    pub(crate) relationship: Option<Relationship>,
     /// Concept name; an image in the image library has none.
-    pub(super) name: Option<CodedConcept>,
-    pub(super) value: Value,
-    pub(super) children: Vec<ContentItem>,
+    pub(crate) name: Option<CodedConcept>,
+    pub(crate) value: Value,
+    pub(crate) children: Vec<ContentItem>,
 }
 
 impl ContentItem {
-    pub(super) fn new(relationship: Relationship, name: Code, value: Value) -> ContentItem {
+    pub(crate) fn new(relationship: Relationship, name: Code, value: Value) -> ContentItem {
         ContentItem { relationship: Some(relationship), name: Some(name.concept()), value, children: Vec::new() }
     }
 
-    pub(super) fn named(relationship: Relationship, name: &CodedConcept, value: Value) -> ContentItem {
+    pub(crate) fn named(relationship: Relationship, name: &CodedConcept, value: Value) -> ContentItem {
         ContentItem { relationship: Some(relationship), name: Some(name.clone()), value, children: Vec::new() }
     }
 
-    pub(super) fn with(mut self, children: Vec<ContentItem>) -> ContentItem {
+    /// An item of a template whose row has no concept name.
+    pub(crate) fn unnamed(relationship: Relationship, value: Value) -> ContentItem {
+        ContentItem { relationship: Some(relationship), name: None, value, children: Vec::new() }
+    }
+
+    pub(crate) fn with(mut self, children: Vec<ContentItem>) -> ContentItem {
         self.children = children;
         self
     }
 
     /// Write this item and everything below into `item`.
-    pub(super) fn write(self, item: &mut DataSet) {
+    pub(crate) fn write(self, item: &mut DataSet) {
         if let Some(relationship) = self.relationship {
             item.put(a::RELATIONSHIP_TYPE, relationship.term());
         }
@@ -159,6 +171,10 @@ fn write_value(value: Value, item: &mut DataSet) {
             if let Some(segment) = segment {
                 reference.put_number(a::REFERENCED_SEGMENT_NUMBER, segment);
             }
+            item.put_sequence(a::REFERENCED_SOP_SEQUENCE, vec![reference]);
+        }
+        Value::Composite { sop_class_uid, sop_instance_uid } => {
+            let reference = common::sop_reference(&sop_class_uid, &sop_instance_uid);
             item.put_sequence(a::REFERENCED_SOP_SEQUENCE, vec![reference]);
         }
         Value::Polyline(points) => {

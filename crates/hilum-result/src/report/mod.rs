@@ -1,6 +1,6 @@
 //! Comprehensive 3D SR after TID 1500 Imaging Measurement Report (PS3.3 section A.35.13, PS3.16).
 
-mod content;
+pub(crate) mod content;
 mod groups;
 mod summary;
 

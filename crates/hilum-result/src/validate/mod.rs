@@ -3,6 +3,7 @@
 mod content;
 mod pixels;
 mod references;
+mod rejection;
 mod rules;
 
 use crate::attribute as a;
@@ -15,7 +16,8 @@ use std::fmt;
 /// What an object may refer to, and whose identity it must carry.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
-    /// Headers of the source images; the first lends patient and study identity.
+    /// Headers of the source images, for a rejection note those of the rejected objects; the first lends patient and
+    /// study identity.
     pub source: &'a [&'a InstanceHeader],
     /// Objects of the same result, such as the segmentation a report points at.
     pub results: &'a [ImageReference],
@@ -93,7 +95,8 @@ fn encoding(data_set: &DataSet, part10: &[u8], found: &mut Findings) {
 
 fn object(data_set: &DataSet, scope: &Scope<'_>, found: &mut Findings) {
     let class = data_set.uid(a::SOP_CLASS_UID);
-    let kinds = [ResultKind::StructuredReport, ResultKind::Segmentation, ResultKind::KeyImage];
+    let kinds =
+        [ResultKind::StructuredReport, ResultKind::Segmentation, ResultKind::KeyImage, ResultKind::RejectionNote];
     let Some(kind) = kinds.into_iter().find(|kind| class.as_ref() == Some(&kind.sop_class_uid())) else {
         found.add(&[a::SOP_CLASS_UID], "is none of those written here");
         return;
@@ -106,6 +109,7 @@ fn object(data_set: &DataSet, scope: &Scope<'_>, found: &mut Findings) {
         ResultKind::StructuredReport => content::check(data_set, found),
         ResultKind::Segmentation => pixels::segmentation(data_set, found),
         ResultKind::KeyImage => pixels::key_image(data_set, found),
+        ResultKind::RejectionNote => rejection::check(data_set, scope, found),
     }
 }
 

@@ -20,7 +20,7 @@ use Need::{One, Term, Two};
 /// Sequences to descend into, attribute, need. A rule below an absent sequence says nothing.
 type Rule = (&'static [Tag], Tag, Need);
 
-/// Patient, General Study, General Series, Enhanced General Equipment, SOP Common and Contributing Equipment.
+/// Patient, General Study, General Series, General Equipment and SOP Common.
 const COMMON: &[Rule] = &[
     (&[], a::SPECIFIC_CHARACTER_SET, Term(&["ISO_IR 192"])),
     (&[], a::SOP_CLASS_UID, One),
@@ -43,11 +43,15 @@ const COMMON: &[Rule] = &[
     (&[], a::INSTANCE_NUMBER, One),
     (&[], a::CONTENT_DATE, One),
     (&[], a::CONTENT_TIME, One),
-    (&[], a::CONTENT_QUALIFICATION, Term(&["RESEARCH", "PRODUCT"])),
     (&[], a::MANUFACTURER, One),
     (&[], a::MANUFACTURER_MODEL_NAME, One),
-    (&[], a::DEVICE_SERIAL_NUMBER, One),
     (&[], a::SOFTWARE_VERSIONS, One),
+];
+
+/// Enhanced General Equipment and Contributing Equipment: which model under which deployment made a result.
+const MADE_BY_MODEL: &[Rule] = &[
+    (&[], a::CONTENT_QUALIFICATION, Term(&["RESEARCH", "PRODUCT"])),
+    (&[], a::DEVICE_SERIAL_NUMBER, One),
     (&[], a::DEVICE_UID, One),
     (&[], a::CONTRIBUTING_EQUIPMENT_SEQUENCE, One),
     (&[a::CONTRIBUTING_EQUIPMENT_SEQUENCE], a::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, One),
@@ -150,12 +154,31 @@ const KEY_IMAGE: &[Rule] = &[
     (&[], a::HIGH_BIT, Term(&["7"])),
 ];
 
+/// Key Object Document Series, Key Object Document, SR Document Content (section A.35.4).
+const REJECTION_NOTE: &[Rule] = &[
+    (&[], a::MODALITY, Term(&["KO"])),
+    (&[], a::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE, Two),
+    (&[], a::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, One),
+    (&[a::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE], a::STUDY_INSTANCE_UID, One),
+    (&[a::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE], a::REFERENCED_SERIES_SEQUENCE, One),
+    (EVIDENCE_SERIES, a::SERIES_INSTANCE_UID, One),
+    (EVIDENCE_SERIES, a::REFERENCED_SOP_SEQUENCE, One),
+    (&[], a::VALUE_TYPE, Term(&["CONTAINER"])),
+    (&[], a::CONTINUITY_OF_CONTENT, Term(&["SEPARATE"])),
+    (&[], a::CONCEPT_NAME_CODE_SEQUENCE, One),
+    (&[], a::CONTENT_TEMPLATE_SEQUENCE, One),
+    (&[a::CONTENT_TEMPLATE_SEQUENCE], a::MAPPING_RESOURCE, Term(&["DCMR"])),
+    (&[a::CONTENT_TEMPLATE_SEQUENCE], a::TEMPLATE_IDENTIFIER, Term(&["2010"])),
+    (&[], a::CONTENT_SEQUENCE, One),
+];
+
 /// Apply the tables of one kind.
 pub(super) fn apply(kind: ResultKind, data_set: &DataSet, found: &mut Findings) {
-    let own: [&[Rule]; 2] = match kind {
-        ResultKind::StructuredReport => [REPORT, &[]],
-        ResultKind::Segmentation => [SEGMENTATION, PIXELS],
-        ResultKind::KeyImage => [KEY_IMAGE, PIXELS],
+    let own: [&[Rule]; 3] = match kind {
+        ResultKind::StructuredReport => [MADE_BY_MODEL, REPORT, &[]],
+        ResultKind::Segmentation => [MADE_BY_MODEL, SEGMENTATION, PIXELS],
+        ResultKind::KeyImage => [MADE_BY_MODEL, KEY_IMAGE, PIXELS],
+        ResultKind::RejectionNote => [REJECTION_NOTE, &[], &[]],
     };
     for (path, tag, need) in COMMON.iter().chain(own.into_iter().flatten()) {
         let mut items = vec![data_set];

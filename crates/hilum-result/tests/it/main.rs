@@ -3,7 +3,9 @@
 mod identity;
 mod mutation;
 mod peers;
+mod reading;
 mod refusals;
+mod rejection;
 mod speed;
 mod support;
 mod wording;

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::process::Command;
 
 /// A set of source images of one study and what a model says about it.
-struct Case {
-    name: &'static str,
-    sources: Vec<Source>,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) sources: Vec<Source>,
 }
 
-fn synthetic() -> Vec<Case> {
+pub(crate) fn synthetic() -> Vec<Case> {
     let named = |name: &str| vec![radiograph().with("PatientName", Some(name))];
     let empty = radiograph()
         .with("PatientName", None)
@@ -57,7 +57,7 @@ fn real() -> Vec<Case> {
 }
 
 /// Findings of every presence, with and without a place, and segments.
-fn output(sources: &[Source]) -> ModelOutput {
+pub(crate) fn output(sources: &[Source]) -> ModelOutput {
     let mut output = segmentation(sources);
     let first = output.inputs[0].clone();
     let mut findings = one_finding(&sources[0]).findings;
@@ -72,7 +72,7 @@ fn output(sources: &[Source]) -> ModelOutput {
     output
 }
 
-fn dciodvfy(name: &str, folder: &Path, result: &EncodedResult) {
+pub(crate) fn dciodvfy(name: &str, folder: &Path, result: &EncodedResult) {
     let path = folder.join("object.dcm");
     std::fs::write(&path, &result.part10).expect("the temporary folder is writable");
     let output = Command::new("dciodvfy").arg(&path).output().expect("dciodvfy starts");
@@ -80,7 +80,9 @@ fn dciodvfy(name: &str, folder: &Path, result: &EncodedResult) {
     let text = String::from_utf8_lossy(&text);
     let errors: Vec<&str> = text.lines().filter(|line| line.starts_with("Error")).collect();
     assert!(errors.is_empty(), "{name}, {:?}: {errors:#?}", result.kind);
-    let recognised = ["Comprehensive3DSR", "Segmentation", "SCImage"].iter().any(|iod| text.contains(iod));
+    let recognised = ["Comprehensive3DSR", "Segmentation", "SCImage", "KeyObjectSelectionDocument"]
+        .iter()
+        .any(|iod| text.contains(iod));
     assert!(recognised, "{name}, {:?}: {text}", result.kind);
 }
 
@@ -101,7 +103,7 @@ fn dciodvfy_finds_no_error_av_15() {
     println!("dciodvfy: {} sources, no error", cases.len());
 }
 
-fn python() -> Option<String> {
+pub(crate) fn python() -> Option<String> {
     let python = std::env::var("HILUM_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let found = Command::new(&python).args(["-c", "import highdicom"]).output();
     if found.is_ok_and(|output| output.status.success()) {

@@ -1,0 +1,118 @@
+//! Reading results: what this crate writes is read back, and what others claim is held against what is registered.
+
+use crate::support::{algorithm, encoded, one_finding, radiograph, segmentation};
+use hilum_dicom::{Bulk, Limits};
+use hilum_result::{Expected, ReadKind, ReadResult, acceptable, read_result};
+use hilum_types::{AlgorithmClaim, StatedValue, Uid};
+use std::collections::HashSet;
+
+fn read(part10: &[u8]) -> ReadResult {
+    read_result(part10, Bulk::Keep, &Limits::default()).unwrap()
+}
+
+#[test]
+fn a_report_says_what_was_written() {
+    let sources = [radiograph()];
+    let output = one_finding(&sources[0]);
+    let results = encoded(&sources, &output);
+    let report = read(&results[0].part10);
+    assert_eq!(report.kind, ReadKind::Report);
+    let (written, found) = (&output.findings[0], &report.findings[0]);
+    assert_eq!((&found.concept, found.presence, found.score), (&written.concept, written.presence, written.score));
+    assert!(report.references.contains(&sources[0].header.sop_instance_uid));
+    assert_eq!(report.verification.as_deref(), Some("UNVERIFIED"));
+    let algorithm = algorithm();
+    let claim = &report.algorithms[0];
+    assert_eq!((&claim.name, &claim.version), (&algorithm.name, &algorithm.version));
+    assert_eq!((claim.evidence.as_str(), report.algorithms.len()), ("TID 4019", 1));
+    let probability = |(name, value): (&String, &StatedValue)| match value {
+        StatedValue::Number { value, unit } if name.contains("> Probability") && unit == "1" => Some(*value),
+        _ => None,
+    };
+    let mut stated: Vec<f64> = report.values.iter().filter_map(probability).collect();
+    let mut scores: Vec<f64> = output.findings.iter().filter_map(|finding| finding.score).collect();
+    stated.sort_by(f64::total_cmp);
+    scores.sort_by(f64::total_cmp);
+    assert_eq!(stated, scores, "{:?}", report.values);
+}
+
+/// The size of a segment is the number of its voxels, counted in the packed bits.
+#[test]
+fn a_segmentation_says_how_large_its_segments_are() {
+    let sources = [radiograph()];
+    let output = segmentation(&sources);
+    let results = encoded(&sources, &output);
+    let object = read(&results[1].part10);
+    assert_eq!((object.kind, object.segments.len()), (ReadKind::Segmentation, output.segments.len()));
+    for segment in &output.segments {
+        let voxels: usize = segment.masks.iter().map(|mask| mask.pixels.iter().filter(|p| **p != 0).count()).sum();
+        let stated = object.values.iter().find(|(name, _)| name.starts_with(&format!("segment {} ", segment.label)));
+        let Some((_, StatedValue::Number { value, .. })) = stated else { panic!("{:?}", object.values) };
+        assert_eq!(*value, voxels as f64, "{}", segment.label);
+    }
+    assert_eq!(object.algorithms[0].name, algorithm().name);
+}
+
+#[test]
+fn bytes_that_are_no_object_are_an_error_and_nothing_panics() {
+    let sources = [radiograph()];
+    let good = encoded(&sources, &one_finding(&sources[0])).remove(0).part10;
+    assert!(read_result(b"no DICOM", Bulk::Keep, &Limits::default()).is_err());
+    for at in (0..good.len()).step_by(7) {
+        let mut broken = good.clone();
+        broken[at] ^= 0x55;
+        let _either = read_result(&broken, Bulk::Keep, &Limits::default());
+        let _cut = read_result(&good[..at], Bulk::Keep, &Limits::default());
+    }
+}
+
+fn claimed(version: &str) -> ReadResult {
+    ReadResult {
+        kind: ReadKind::Report,
+        algorithms: vec![AlgorithmClaim {
+            name: "Nodule Box".into(),
+            version: version.into(),
+            manufacturer: "Acme".into(),
+            evidence: "TID 4019".into(),
+        }],
+        manufacturer: "Acme".into(),
+        model_name: "NB-1".into(),
+        software_versions: vec![],
+        verification: Some("UNVERIFIED".into()),
+        content_qualification: None,
+        references: ["1.2.3".parse().unwrap()].into(),
+        findings: vec![],
+        segments: vec![],
+        values: Default::default(),
+    }
+}
+
+/// AV-08, AV-16, AV-17: each way in which a product's answer is not one of the registered version.
+#[test]
+fn an_answer_is_held_against_what_is_registered() {
+    let study: HashSet<Uid> = ["1.2.3".parse().unwrap()].into();
+    let expected = Expected { version: "3.1", model_name: Some("NB-1"), is_regulated: false, study: &study };
+    let code = |results: &[ReadResult], expected: &Expected<'_>| match acceptable(results, expected) {
+        Ok(()) => "accepted".to_owned(),
+        Err(reason) => reason.code,
+    };
+    let one = |result: ReadResult| code(&[result], &expected);
+    let unversioned = || ReadResult { algorithms: vec![], ..claimed("") };
+    assert_eq!(one(claimed("3.1")), "accepted");
+    assert_eq!(code(&[claimed("3.1"), unversioned()], &expected), "accepted", "one object that says so is enough");
+    assert_eq!(one(claimed("3.2")), "product.other-version");
+    assert_eq!(code(&[claimed("3.1"), claimed("3.2")], &expected), "product.other-version");
+    assert_eq!(
+        one(ReadResult { software_versions: vec!["platform 8".into(), "3.1".into()], ..claimed("") }),
+        "accepted"
+    );
+    assert_eq!(one(unversioned()), "product.unidentified");
+    assert_eq!(code(&[], &expected), "product.unidentified");
+    assert_eq!(one(ReadResult { model_name: "NB-2".into(), ..claimed("3.1") }), "product.other-model");
+    assert_eq!(one(ReadResult { verification: Some("VERIFIED".into()), ..claimed("3.1") }), "product.verified");
+    let product = ReadResult { content_qualification: Some("PRODUCT".into()), ..claimed("3.1") };
+    assert_eq!(one(product.clone()), "product.qualification");
+    assert_eq!(code(&[product], &Expected { is_regulated: true, ..expected }), "accepted");
+    let foreign = ReadResult { references: ["1.2.4".parse().unwrap()].into(), ..claimed("3.1") };
+    assert_eq!(one(foreign), "product.references");
+}
