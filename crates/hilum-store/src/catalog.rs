@@ -1,12 +1,16 @@
 //! The catalog: studies, decisions, results, deployments and the audit chain, on SQLite or PostgreSQL.
 
 use crate::governance::Governance;
+use crate::products::Products;
 use crate::queue::Queue;
+use crate::recalls::Recalls;
 use crate::records::{
     Alarm, BlobRow, BooksLine, Counts, Delivery, DeliveryFilter, DeliveryOutcome, Evaluation, GateDecisionRecord,
     InferenceOutcome, IntakeOutcome, Journey, NewInstance, Origin, Package, Quarantined, ResultObject, StoredInstance,
     Study, StudyFilter,
 };
+use crate::references::References;
+use crate::rollout::Rollout;
 use crate::{AlarmKey, DeliveryKey, Lease, QuarantineKey, StoreError, StudyKey};
 use async_trait::async_trait;
 use hilum_audit::{AuditEntry, AuditEvent, Checkpoint, Tampering, Verified};
@@ -36,7 +40,7 @@ impl Default for CatalogOptions {
 /// `now` is the clock of the caller; `actor` is `system:<part>`, `user:<name>` or `peer:<AE title>`.
 /// Acts that take a [`Lease`] refuse with [`StoreError::LeaseLost`] when it is no longer held, and finish the job.
 #[async_trait]
-pub trait Catalog: Queue + Governance {
+pub trait Catalog: Queue + Governance + References + Rollout + Recalls + Products {
     // ---- intake ----
 
     /// Enter instances whose bytes are durable, all or none. Outcomes are in the order of `batch`.

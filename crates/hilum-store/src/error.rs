@@ -5,6 +5,8 @@ pub enum ErrorKind {
     NotFound,
     /// The state does not allow it, or somebody else was first: read again and decide again.
     Conflict,
+    /// Who asks has not proven who they are: refuse.
+    Denied,
     /// The catalog or the disk is out of reach just now: try again later.
     Unavailable,
     /// No room left: refuse new objects (`A700`, 507), go on serving reads.
@@ -49,6 +51,9 @@ pub enum StoreError {
         /// Why it is not allowed, and what to do instead.
         why: String,
     },
+    /// Somebody is not who they say, or may not act any more.
+    #[error("the name or the password is wrong, or the person was deactivated")]
+    NotSignedIn,
     /// The job is no longer leased to the caller: its lease ran out and passed on, or it was cancelled.
     #[error("the job is no longer leased to this worker: the lease passed on or the job was cancelled; drop the work")]
     LeaseLost,
@@ -130,6 +135,7 @@ impl StoreError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             StoreError::NotFound(_) => ErrorKind::NotFound,
+            StoreError::NotSignedIn => ErrorKind::Denied,
             StoreError::Refused { .. }
             | StoreError::LeaseLost
             | StoreError::StudyReopened

@@ -111,6 +111,8 @@ pub struct GovernanceReport {
     pub n_alias_moves: u64,
     /// Case lists whose fingerprints were recomputed.
     pub n_case_lists: u64,
+    /// Deployments.
+    pub n_deployments: u64,
     /// What was changed, put in or taken out by hand; empty when all holds.
     pub discrepancies: Vec<Discrepancy>,
 }
@@ -218,7 +220,7 @@ pub trait Governance: Send + Sync {
     /// Aliases as they stand, or every move of them, newest first.
     async fn alias_list(&self, model: Option<&str>, every_move: bool) -> Result<Vec<Alias>, StoreError>;
 
-    /// Hold every record, signature, user, alias, package row and case list against the audit chain, recompute every
+    /// Hold every record, signature, user, alias, package row, case list and deployment against the audit chain, recompute every
     /// digest and verify every signature with the key that was in force when it was made.
     ///
     /// It says nothing about the chain itself: see [`Catalog::audit_verify`](crate::Catalog::audit_verify).

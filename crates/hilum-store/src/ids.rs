@@ -85,6 +85,8 @@ keys! {
     DeliveryKey,
     /// Names one alarm.
     AlarmKey,
+    /// Names one question to a product.
+    ProductRequestKey,
 }
 
 #[cfg(test)]

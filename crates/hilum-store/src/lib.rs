@@ -13,8 +13,13 @@ pub mod conformance;
 mod error;
 pub mod governance;
 mod ids;
+pub mod people;
+pub mod products;
 pub mod queue;
+pub mod recalls;
 pub mod records;
+pub mod references;
+pub mod rollout;
 mod sql;
 pub mod sweep;
 #[cfg(feature = "testing")]
@@ -25,6 +30,12 @@ pub use catalog::{Catalog, CatalogOptions, open};
 pub use committer::{Committer, CommitterOptions};
 pub use error::{CatalogFault, ErrorKind, StoreError};
 pub use governance::Governance;
-pub use ids::{AlarmKey, DeliveryKey, InstanceKey, InvalidKey, JobKey, QuarantineKey, ResultKey, StudyKey};
+pub use ids::{
+    AlarmKey, DeliveryKey, InstanceKey, InvalidKey, JobKey, ProductRequestKey, QuarantineKey, ResultKey, StudyKey,
+};
+pub use products::Products;
 pub use queue::{Job, JobFilter, JobKind, JobState, Lease, NewJob, Priority, Queue, QueueDepth};
+pub use recalls::Recalls;
+pub use references::{ReferenceUse, References};
+pub use rollout::Rollout;
 pub use sweep::{StorageReport, SweepReport, sweep, verify_storage};

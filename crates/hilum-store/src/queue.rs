@@ -18,18 +18,25 @@ pub enum JobKind {
     Infer,
     /// One result object goes to one destination.
     Deliver,
+    /// The fixed cases of one deployment are run (MV-15).
+    Canary,
+    /// One received object is asked which algorithm made it (GV-01).
+    Inspect,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 3] = [JobKind::Evaluate, JobKind::Infer, JobKind::Deliver];
+    pub const ALL: [JobKind; 5] =
+        [JobKind::Evaluate, JobKind::Infer, JobKind::Deliver, JobKind::Canary, JobKind::Inspect];
 
-    /// Stable name: `evaluate`, `infer`, `deliver`.
+    /// Stable name: `evaluate`, `infer`, `deliver`, `canary`, `inspect`.
     pub fn name(self) -> &'static str {
         match self {
             JobKind::Evaluate => "evaluate",
             JobKind::Infer => "infer",
             JobKind::Deliver => "deliver",
+            JobKind::Canary => "canary",
+            JobKind::Inspect => "inspect",
         }
     }
 
@@ -83,8 +90,12 @@ impl JobState {
 pub struct Priority(pub i32);
 
 impl Priority {
+    /// Runs whose results stay inside: they wait while anything else waits.
+    pub const SHADOW: Priority = Priority(-100);
     /// Ordinary work.
     pub const ROUTINE: Priority = Priority(0);
+    /// May wait for everything else.
+    pub const BACKGROUND: Priority = Priority(-100);
     /// Overtakes ordinary work (AV-06).
     pub const STAT: Priority = Priority(100);
 }
@@ -150,6 +161,12 @@ pub struct Job {
 }
 
 impl Job {
+    /// How often it was looked at again only because it waits for something outside: see [`Queue::job_wait`].
+    pub fn n_waits(&self) -> u32 {
+        let waits = self.payload.get("waits").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        u32::try_from(waits).unwrap_or(u32::MAX)
+    }
+
     /// The lease under which the caller of [`Queue::job_lease`] holds this job.
     pub fn lease(&self) -> Lease {
         Lease { job: self.key.clone(), attempt: self.attempts }
@@ -222,6 +239,10 @@ pub trait Queue: Send + Sync {
 
     /// Give the job back to be tried again at `due_at`. `error` is shown to people: no patient data.
     async fn job_retry(&self, lease: &Lease, due_at: Timestamp, error: &str, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Give the job back because it waits for something outside until `due_at`. It is no failed attempt: the waits are
+    /// counted in the payload ([`Job::n_waits`]), so that whoever counts attempts can leave them out.
+    async fn job_wait(&self, lease: &Lease, due_at: Timestamp, now: Timestamp) -> Result<(), StoreError>;
 
     /// Give the job up for good, in a place that people see, with an alarm.
     ///

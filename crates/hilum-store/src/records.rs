@@ -1,7 +1,9 @@
 //! What goes into the catalog and what comes out of it.
 
 use crate::queue::{Job, Priority};
-use crate::{AlarmKey, DeliveryKey, InstanceKey, QuarantineKey, ResultKey, StudyKey};
+use crate::recalls::Retraction;
+use crate::{AlarmKey, DeliveryKey, InstanceKey, ProductRequestKey, QuarantineKey, ResultKey, StudyKey};
+use hilum_gate::Assignment;
 use hilum_types::{Digest, Disposition, InstanceHeader, Phi, Reason, Timestamp, Uid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -90,16 +92,35 @@ pub enum IntakeOutcome {
         /// The revision it opened or joined.
         revision: u32,
     },
+    /// A product sent it back: it belongs to what the product was asked, and is no instance of a study here (AV-08).
+    Answer {
+        /// The question.
+        request: ProductRequestKey,
+    },
+    /// A result object of this site that came back, from an archive that routes it for instance. Nothing was changed.
+    OwnResult {
+        /// Study it was made for.
+        study_key: StudyKey,
+    },
+    /// A product sent it, but it is no answer to anything that was asked: it is in quarantine.
+    SetAside {
+        /// Where it is listed.
+        key: QuarantineKey,
+        /// Why.
+        reason: Reason,
+    },
 }
 
 impl IntakeOutcome {
-    /// The study the instance belongs to.
-    pub fn study_key(&self) -> &StudyKey {
+    /// The study the instance belongs to; `None` when it is an instance of none.
+    pub fn study_key(&self) -> Option<&StudyKey> {
         match self {
-            IntakeOutcome::Stored { study_key }
+            IntakeOutcome::Answer { .. } | IntakeOutcome::SetAside { .. } => None,
+            IntakeOutcome::OwnResult { study_key }
+            | IntakeOutcome::Stored { study_key }
             | IntakeOutcome::Duplicate { study_key }
             | IntakeOutcome::Conflict { study_key, .. }
-            | IntakeOutcome::Late { study_key, .. } => study_key,
+            | IntakeOutcome::Late { study_key, .. } => Some(study_key),
         }
     }
 }
@@ -336,6 +357,19 @@ pub struct Evaluation {
     pub dispositions: Vec<(String, Disposition)>,
     /// Deployments whose model shall run.
     pub infer: Vec<NewInference>,
+    /// Which side answers where a version is limited.
+    pub assignments: Vec<NewAssignment>,
+}
+
+/// Which side answers for a study revision while a version is limited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAssignment {
+    /// Name of the champion, or of the limited deployment where it has none.
+    pub family: String,
+    /// The limited deployment.
+    pub limited: String,
+    /// Which side, and why.
+    pub assignment: Assignment,
 }
 
 /// A model that shall run.
@@ -345,6 +379,8 @@ pub struct NewInference {
     pub deployment: String,
     /// How urgent.
     pub priority: Priority,
+    /// Deployment whose run on the same study revision goes first.
+    pub after: Option<String>,
 }
 
 /// What one run of a model led to.
@@ -388,23 +424,36 @@ pub enum ResultKind {
     KeyImage,
     /// Segmentation.
     Segmentation,
+    /// Anything else that a product made: an encapsulated document, a parametric map, ...
+    Other,
+    /// Key Object Selection that retracts other results (IHE IOCM); it belongs to no deployment.
+    RejectionNote,
 }
 
 impl ResultKind {
-    /// Stable name: `report`, `key_image`, `segmentation`.
+    /// Every kind.
+    pub const ALL: [ResultKind; 5] = [
+        ResultKind::Report,
+        ResultKind::KeyImage,
+        ResultKind::Segmentation,
+        ResultKind::Other,
+        ResultKind::RejectionNote,
+    ];
+
+    /// Stable name: `report`, `key_image`, `segmentation`, `other`, `rejection_note`.
     pub fn name(self) -> &'static str {
         match self {
             ResultKind::Report => "report",
             ResultKind::KeyImage => "key_image",
             ResultKind::Segmentation => "segmentation",
+            ResultKind::Other => "other",
+            ResultKind::RejectionNote => "rejection_note",
         }
     }
 
     /// The kind of that stable name.
     pub fn from_name(name: &str) -> Option<ResultKind> {
-        [ResultKind::Report, ResultKind::KeyImage, ResultKind::Segmentation]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -436,7 +485,7 @@ pub struct ResultObject {
     pub study_key: StudyKey,
     /// Revision it was made from.
     pub revision: u32,
-    /// Deployment that made it.
+    /// Deployment that made it; empty for a rejection note.
     pub deployment: String,
     /// What it is.
     pub kind: ResultKind,
@@ -456,6 +505,8 @@ pub struct ResultObject {
     pub released: bool,
     /// Later revision whose result takes its place.
     pub superseded_by: Option<u32>,
+    /// Recall record under which it is retracted (AV-11).
+    pub retracted_by: Option<Digest>,
     /// When it was recorded.
     pub created_at: Timestamp,
 }
@@ -487,7 +538,7 @@ pub enum DeliveryState {
     Delivered,
     /// Given up; `hilum delivery retry` tries again.
     Dead,
-    /// Kept back: the deployment was suspended first.
+    /// Kept back: the deployment was suspended, or the result retracted, first.
     Withheld,
     /// Not sent: the result of a later study revision takes its place.
     Superseded,
@@ -637,6 +688,8 @@ pub struct Journey {
     pub results: Vec<ResultObject>,
     /// Deliveries.
     pub deliveries: Vec<Delivery>,
+    /// Recalls under which results of the study are retracted, oldest first.
+    pub retractions: Vec<Retraction>,
     /// What happened, in order.
     pub events: Vec<JourneyEvent>,
 }

@@ -146,9 +146,17 @@ pub(super) async fn user_names_are_given_once(url: String) {
     assert_eq!(catalog.user_change(&user("bo", &["clinical"], 1), "x", at(7)).await.unwrap_err().kind(), {
         ErrorKind::NotFound
     });
-    catalog.user_add(&user("bo", &["auditor"], 2), "user:root").await.unwrap();
+    let bo = user("bo", &["auditor", "governance"], 2);
+    catalog.user_add(&bo, "user:root").await.unwrap();
+    let less = User { roles: vec!["auditor".into()], ..bo.clone() };
+    for last in [User { active: false, ..bo.clone() }, less.clone()] {
+        let refusal = why(catalog.user_change(&last, "user:bo", at(8)).await);
+        assert!(refusal.contains("the last one with the role governance"), "{refusal}");
+    }
+    catalog.user_add(&user("cy", &["governance"], 4), "user:bo").await.unwrap();
+    catalog.user_change(&less, "user:bo", at(9)).await.unwrap();
     let names: Vec<String> = catalog.user_list().await.unwrap().into_iter().map(|user| user.name).collect();
-    assert_eq!(names, ["anna", "bo"]);
+    assert_eq!(names, ["anna", "bo", "cy"]);
     all_holds(&catalog).await;
 }
 

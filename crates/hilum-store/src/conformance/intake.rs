@@ -85,7 +85,7 @@ pub(super) async fn one_new_patient_from_many_tasks(url: String) {
 
 pub(super) async fn quiet_time_fires_once_across_restarts(url: String) {
     let catalog = open(&url).await;
-    let key = store(&catalog, instance("7", 1, "a", at(0))).await.study_key().clone();
+    let key = store(&catalog, instance("7", 1, "a", at(0))).await.study_key().expect("an instance has a study").clone();
     store(&catalog, instance("7", 2, "b", at(30))).await;
     assert_eq!(catalog.study_complete_due(at(QUIET + 29), 10).await.unwrap(), []);
     assert_eq!(catalog.study_next_due().await.unwrap(), Some(at(QUIET + 30)));
@@ -112,7 +112,11 @@ pub(super) async fn a_clock_that_goes_back_neither_loses_nor_doubles(url: String
     let catalog = open(&url).await;
     // Received while the clock was ten years ahead; then it was put right.
     let ten_years = 10 * 365 * 86_400;
-    let key = store(&catalog, instance("7", 1, "a", at(ten_years))).await.study_key().clone();
+    let key = store(&catalog, instance("7", 1, "a", at(ten_years)))
+        .await
+        .study_key()
+        .expect("an instance has a study")
+        .clone();
     assert_eq!(catalog.study_complete_due(at(0), 10).await.unwrap(), [], "one quiet time from now is waited");
     assert_eq!(catalog.study_complete_due(at(QUIET - 1), 10).await.unwrap(), []);
     assert_eq!(catalog.study_complete_due(at(QUIET), 10).await.unwrap(), [(key, 1)]);
@@ -123,7 +127,7 @@ pub(super) async fn a_clock_that_goes_back_neither_loses_nor_doubles(url: String
 pub(super) async fn announced_count_and_signal_complete(url: String) {
     let catalog = open(&url).await;
     catalog.study_expect(&uid("1.2.7"), 2, at(0)).await.unwrap();
-    let key = store(&catalog, instance("7", 1, "a", at(0))).await.study_key().clone();
+    let key = store(&catalog, instance("7", 1, "a", at(0))).await.study_key().expect("an instance has a study").clone();
     assert_eq!(catalog.study_complete_due(at(1), 10).await.unwrap(), []);
     store(&catalog, instance("7", 2, "b", at(2))).await;
     assert_eq!(catalog.study_complete_due(at(2), 10).await.unwrap(), [(key.clone(), 1)]);
@@ -131,11 +135,13 @@ pub(super) async fn announced_count_and_signal_complete(url: String) {
     assert_eq!(journey.revisions[0].completed_by, CompletedBy::ExpectedCount);
 
     // Announced after everything came.
-    let late = store(&catalog, instance("8", 1, "c", at(3))).await.study_key().clone();
+    let late =
+        store(&catalog, instance("8", 1, "c", at(3))).await.study_key().expect("an instance has a study").clone();
     catalog.study_expect(&uid("1.2.8"), 1, at(4)).await.unwrap();
     assert_eq!(catalog.study_complete_due(at(4), 10).await.unwrap(), [(late, 1)]);
 
-    let said = store(&catalog, instance("9", 1, "d", at(5))).await.study_key().clone();
+    let said =
+        store(&catalog, instance("9", 1, "d", at(5))).await.study_key().expect("an instance has a study").clone();
     for _ in 0..2 {
         assert_eq!(catalog.study_complete(&said, "user:anna", at(6)).await.unwrap(), 1);
     }
@@ -177,7 +183,13 @@ pub(super) async fn reads_of_studies(url: String) {
     let catalog = open(&url).await;
     let mut keys = vec![];
     for study in 1..=5 {
-        keys.push(store(&catalog, instance(&study.to_string(), 1, "x", at(study))).await.study_key().clone());
+        keys.push(
+            store(&catalog, instance(&study.to_string(), 1, "x", at(study)))
+                .await
+                .study_key()
+                .expect("an instance has a study")
+                .clone(),
+        );
     }
     keys.reverse();
     let listed = |filter: StudyFilter, limit| {

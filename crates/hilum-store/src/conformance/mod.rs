@@ -3,8 +3,12 @@
 mod blobs;
 pub(crate) mod governance;
 mod intake;
+mod products;
 mod queue;
-mod release;
+mod recalls;
+mod references;
+pub(crate) mod release;
+mod rollout;
 mod shared;
 
 pub use blobs::blobs;
@@ -50,6 +54,28 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         governance::aliases_move_by_comparison,
         governance::a_registered_version_is_never_overwritten,
         governance::case_lists_are_compared,
+        recalls::the_list_holds_every_run_of_the_window,
+        recalls::nothing_happens_before_two_people_approve,
+        recalls::results_are_stopped_and_notes_queued,
+        recalls::what_was_on_its_way_is_retracted_too,
+        recalls::overlapping_recalls_retract_once,
+        references::objects_of_reference_sets_are_named,
+        references::uses_of_reference_sets_are_listed,
+        rollout::one_version_of_a_champion_is_in_use,
+        rollout::a_step_decided_on_something_else_is_refused,
+        rollout::rollback_returns_to_the_version_before,
+        rollout::a_file_does_not_undo_an_act,
+        rollout::clinical_use_is_not_declared,
+        rollout::history_is_kept_and_asked_as_of,
+        rollout::shadow_waits_and_goes_after,
+        rollout::assignments_stay,
+        rollout::results_of_two_versions_are_not_both_current,
+        rollout::runs_are_read_and_paired,
+        products::a_product_is_waited_for,
+        products::a_question_ends_with_trust_and_with_its_job,
+        products::a_wait_survives_a_clock_that_goes_back,
+        products::a_canary_run_begins_once,
+        products::algorithms_are_counted,
         shared::migrations_run_once_for_many,
         shared::alarms_count_up,
         shared::audit_chain_names_tampering,
@@ -114,7 +140,11 @@ pub(crate) mod material {
 
     /// A study of one instance, complete at `at(QUIET)` with revision 1.
     pub(crate) async fn complete_study(catalog: &Arc<dyn Catalog>, study: &str) -> StudyKey {
-        let key = store(catalog, instance(study, 1, &format!("{study} bytes"), at(0))).await.study_key().clone();
+        let key = store(catalog, instance(study, 1, &format!("{study} bytes"), at(0)))
+            .await
+            .study_key()
+            .expect("an instance has a study")
+            .clone();
         let completed = catalog.study_complete_due(at(QUIET), 10).await.expect("studies complete");
         assert!(completed.contains(&(key.clone(), 1)));
         key
@@ -134,20 +164,14 @@ pub(crate) mod material {
     }
 
     pub(crate) fn spec(name: &str, state: DeploymentState) -> DeploymentSpec {
-        DeploymentSpec {
-            name: name.into(),
-            package: Digest::of(b"package").to_string(),
-            state,
-            owner: "radiology".into(),
-            reading_mode: Default::default(),
-            destinations: vec!["pacs".into()],
-            turnaround_seconds: 600,
-            expires_after_seconds: None,
-            valid_until: None,
-            intended_use: Default::default(),
-            operating_points: Default::default(),
-            undetermined: Default::default(),
-        }
+        let declared = serde_json::json!({
+            "name": name,
+            "package": Digest::of(b"package"),
+            "state": state,
+            "owner": "radiology",
+            "destinations": ["pacs"],
+        });
+        serde_json::from_value(declared).expect("a declaration is well-formed")
     }
 
     /// A package and a deployment of it.

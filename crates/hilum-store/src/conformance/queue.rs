@@ -97,7 +97,7 @@ pub(super) async fn leases_pass_on_and_fence(url: String) {
 pub(super) async fn retry_and_dead(url: String) {
     let catalog = open(&url).await;
     deploy(&catalog, "cxr", DeploymentState::Active).await;
-    let key = store(&catalog, instance("7", 1, "a", at(0))).await.study_key().clone();
+    let key = store(&catalog, instance("7", 1, "a", at(0))).await.study_key().expect("an instance has a study").clone();
     catalog.study_complete_due(at(1000), 10).await.unwrap();
     let take = |now| catalog.job_lease(&[JobKind::Evaluate], "w", now, 30);
     let job = take(at(1000)).await.unwrap().unwrap();

@@ -9,11 +9,11 @@ use hilum_types::{Digest, Disposition, Reason, Timestamp};
 use serde_json::json;
 use std::sync::Arc;
 
-async fn take(catalog: &Arc<dyn Catalog>, kind: JobKind, now: Timestamp) -> Option<Job> {
+pub(super) async fn take(catalog: &Arc<dyn Catalog>, kind: JobKind, now: Timestamp) -> Option<Job> {
     catalog.job_lease(&[kind], "worker", now, 300).await.expect("the queue answers")
 }
 
-async fn must_take(catalog: &Arc<dyn Catalog>, kind: JobKind, now: Timestamp) -> Job {
+pub(super) async fn must_take(catalog: &Arc<dyn Catalog>, kind: JobKind, now: Timestamp) -> Job {
     take(catalog, kind, now).await.unwrap_or_else(|| panic!("a job of kind {} is due", kind.name()))
 }
 
@@ -29,18 +29,24 @@ fn decision(deployment: &str, stage: GateStage, verdict: &str) -> GateDecisionRe
 }
 
 /// The evaluation of a study that shall run on `deployment`.
-fn run(study_key: &StudyKey, revision: u32, deployment: &str) -> Evaluation {
+pub(super) fn run(study_key: &StudyKey, revision: u32, deployment: &str) -> Evaluation {
     Evaluation {
         study_key: study_key.clone(),
         revision,
         decisions: vec![decision(deployment, GateStage::BeforeInference, "run")],
         dispositions: vec![],
-        infer: vec![NewInference { deployment: deployment.into(), priority: Priority::ROUTINE }],
+        infer: vec![NewInference { deployment: deployment.into(), priority: Priority::ROUTINE, after: None }],
+        assignments: vec![],
     }
 }
 
 /// One report from one run, released to `destinations`.
-fn outcome(study_key: &StudyKey, revision: u32, deployment: &str, destinations: &[&str]) -> InferenceOutcome {
+pub(super) fn outcome(
+    study_key: &StudyKey,
+    revision: u32,
+    deployment: &str,
+    destinations: &[&str],
+) -> InferenceOutcome {
     let bytes = format!("report {study_key} {revision} {deployment}");
     InferenceOutcome {
         study_key: study_key.clone(),
@@ -68,14 +74,14 @@ fn outcome(study_key: &StudyKey, revision: u32, deployment: &str, destinations: 
 }
 
 /// Evaluate the one study that is due so that its model runs, and lease the inference.
-async fn up_to_inference(catalog: &Arc<dyn Catalog>, study: &str, deployment: &str) -> (StudyKey, Job) {
+pub(crate) async fn up_to_inference(catalog: &Arc<dyn Catalog>, study: &str, deployment: &str) -> (StudyKey, Job) {
     let key = complete_study(catalog, study).await;
     let job = must_take(catalog, JobKind::Evaluate, at(100)).await;
     catalog.evaluation_record(&job.lease(), &run(&key, 1, deployment), at(100)).await.expect("an evaluation is kept");
     (key, must_take(catalog, JobKind::Infer, at(101)).await)
 }
 
-async fn disposition_of(catalog: &Arc<dyn Catalog>, key: &StudyKey) -> String {
+pub(crate) async fn disposition_of(catalog: &Arc<dyn Catalog>, key: &StudyKey) -> String {
     let study = catalog.study_get(key).await.unwrap().expect("the study is there");
     let one = |record: &crate::records::DispositionRecord| {
         let code = record.disposition.reason().map_or("", |reason| reason.code.as_str());
@@ -84,7 +90,7 @@ async fn disposition_of(catalog: &Arc<dyn Catalog>, key: &StudyKey) -> String {
     study.dispositions.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn kind_of<T>(outcome: Result<T, StoreError>) -> Option<ErrorKind> {
+pub(super) fn kind_of<T>(outcome: Result<T, StoreError>) -> Option<ErrorKind> {
     outcome.err().map(|error| error.kind())
 }
 

@@ -63,7 +63,7 @@ pub(super) async fn hostile_text_stays_text(url: String) {
     let hostile = "x'); DROP TABLE audit; --\0\"$1";
     let mut odd = instance("7", 1, "a", at(0));
     odd.origin.peer = hostile.into();
-    let key = store(&catalog, odd).await.study_key().clone();
+    let key = store(&catalog, odd).await.study_key().expect("an instance has a study").clone();
     catalog.alarm_raise(hostile, hostile, Some(&key), Some(hostile), at(1)).await.unwrap();
     assert!(catalog.deployment_get(hostile).await.unwrap().is_none());
     assert_eq!(catalog.books(hostile, hostile).await.unwrap(), []);

@@ -216,6 +216,21 @@ impl Act {
         Ok(())
     }
 
+    /// Put the job of `lease` back until `due_at`, and count the wait.
+    pub(super) async fn wait(&mut self, lease: &Lease, due_at: Timestamp) -> Result<(), StoreError> {
+        self.held(lease).await?;
+        let row = self.row("SELECT payload FROM job WHERE job_key = $1", values![&lease.job]).await?;
+        let mut payload: serde_json::Value = row.ok_or(StoreError::NotFound("job"))?.json("payload")?;
+        let n_waits = payload.get("waits").and_then(serde_json::Value::as_u64).unwrap_or(0) + 1;
+        if let Some(object) = payload.as_object_mut() {
+            object.insert("waits".to_owned(), n_waits.into());
+        }
+        self.end_job(lease, JobState::Queued, None).await?;
+        let sql = "UPDATE job SET due_at = $2, payload = $3 WHERE job_key = $1";
+        self.execute(sql, values![&lease.job, due_at, &payload]).await?;
+        Ok(())
+    }
+
     /// Enqueue a job unless one with its key ever was; says whether it is new.
     pub(super) async fn enqueue(&mut self, job: &NewJob) -> Result<bool, StoreError> {
         let sql = "INSERT INTO job (job_key, kind, dedup_key, study_key, revision, deployment, delivery_key, payload, \

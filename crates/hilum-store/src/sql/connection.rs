@@ -92,7 +92,7 @@ macro_rules! key_values {
         }
     )*};
 }
-key_values!(StudyKey, InstanceKey, QuarantineKey, JobKey, ResultKey, DeliveryKey, AlarmKey);
+key_values!(StudyKey, InstanceKey, QuarantineKey, JobKey, ResultKey, DeliveryKey, AlarmKey, ProductRequestKey);
 
 impl From<Option<&str>> for Value {
     fn from(text: Option<&str>) -> Value {

@@ -3,13 +3,15 @@
 use super::SqlCatalog;
 use super::act::Act;
 use super::connection::{in_list, json_text, values};
+use super::products::{Taken, product_titles, take_answer};
 use super::read::{INSTANCE_COLUMNS, instance_from};
 use crate::records::{IntakeOutcome, NewInstance, Origin, Quarantined, Source, StoredInstance, StudyState};
-use crate::{InstanceKey, QuarantineKey, StoreError, StudyKey};
+use crate::{InstanceKey, JobKind, NewJob, Priority, QuarantineKey, StoreError, StudyKey};
 use hilum_audit::{AuditAction, AuditSubject, SubjectKind};
+use hilum_registry::inventory::may_name_an_algorithm;
 use hilum_types::{Digest, InstanceHeader, Reason, Timestamp, Uid, attribute};
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A study as a batch sees and changes it.
 struct OpenStudy {
@@ -39,6 +41,12 @@ struct Batch {
     quiet_seconds: u32,
     studies: HashMap<Uid, OpenStudy>,
     held: HashMap<Uid, Vec<HeldVersion>>,
+    /// AE titles of senders that are products.
+    products: HashSet<String>,
+    /// Result objects of this site among the batch, with their studies.
+    own: HashMap<Uid, StudyKey>,
+    /// New instances that may name the algorithm that made them.
+    to_inspect: Vec<InstanceKey>,
     rows: Vec<super::connection::Value>,
     blobs: BTreeMap<Digest, u64>,
 }
@@ -59,9 +67,14 @@ pub(super) async fn instances_commit(
         quiet_seconds: catalog.options.quiet_seconds,
         studies: HashMap::new(),
         held: HashMap::new(),
+        products: HashSet::new(),
+        own: HashMap::new(),
+        to_inspect: Vec::new(),
         rows: Vec::with_capacity(batch.len() * 12),
         blobs: BTreeMap::new(),
     };
+    open.products = product_titles(&mut open.act, batch).await?;
+    open.read_own(batch).await?;
     open.read_held(batch).await?;
     open.read_studies(batch).await?;
     let mut outcomes = Vec::with_capacity(batch.len());
@@ -88,6 +101,17 @@ impl Batch {
                 study_instance_uid: row.parse("study_instance_uid")?,
             };
             self.held.entry(row.parse("sop_instance_uid")?).or_default().push(held);
+        }
+        Ok(())
+    }
+
+    /// Results that come back, from an archive that routes everything for instance, are no images of their study.
+    async fn read_own(&mut self, batch: &[NewInstance]) -> Result<(), StoreError> {
+        let mut values = vec![];
+        let list = in_list(&mut values, batch.iter().map(|instance| (&instance.header.sop_instance_uid).into()));
+        let sql = format!("SELECT sop_instance_uid, study_key FROM result WHERE sop_instance_uid IN {list}");
+        for row in self.act.rows(sql, values).await? {
+            self.own.insert(row.parse("sop_instance_uid")?, row.parse("study_key")?);
         }
         Ok(())
     }
@@ -159,6 +183,18 @@ impl Batch {
     }
 
     async fn take(&mut self, instance: &NewInstance) -> Result<IntakeOutcome, StoreError> {
+        if instance.origin.source == Source::Dimse && self.products.contains(&instance.origin.peer) {
+            let Taken { outcome, is_kept } = take_answer(&mut self.act, instance).await?;
+            if is_kept {
+                self.blobs.insert(instance.blob, instance.size);
+            }
+            return Ok(outcome);
+        }
+        if let Some(study_key) = self.own.get(&instance.header.sop_instance_uid).cloned() {
+            let detail = json!({ "content": instance.content, "source": instance.origin.source, "own_result": true });
+            self.audit(AuditAction::InstanceDuplicate, &study_key, instance, &detail);
+            return Ok(IntakeOutcome::OwnResult { study_key });
+        }
         match self.held.get(&instance.header.sop_instance_uid) {
             None => self.take_new(instance),
             Some(versions) if versions.iter().any(|held| held.content == instance.content) => {
@@ -255,8 +291,9 @@ impl Batch {
         revision: u32,
     ) -> Result<(), StoreError> {
         let header = &instance.header;
+        let instance_key = InstanceKey::fresh(self.act.now);
         self.rows.extend(values![
-            &InstanceKey::fresh(self.act.now),
+            &instance_key,
             key,
             &header.sop_instance_uid,
             version,
@@ -270,6 +307,9 @@ impl Batch {
             instance.received_at,
         ]);
         self.blobs.insert(instance.blob, instance.size);
+        if may_name_an_algorithm(header.sop_class_uid.as_str()) {
+            self.to_inspect.push(instance_key);
+        }
         let held = HeldVersion {
             version,
             content: instance.content,
@@ -305,6 +345,21 @@ impl Batch {
         let head = "INSERT INTO instance (instance_key, study_key, sop_instance_uid, version, revision, header, blob, \
                     content, size, peer, source, received_at) VALUES";
         self.act.insert(head, "", 12, self.rows).await?;
+        for key in self.to_inspect {
+            let job = NewJob {
+                kind: JobKind::Inspect,
+                dedup_key: format!("inspect:{key}"),
+                // Not about a study: if it is given up, no disposition hangs on it.
+                study_key: None,
+                revision: None,
+                deployment: None,
+                delivery_key: None,
+                payload: json!({ "instance": key }),
+                priority: Priority::BACKGROUND,
+                due_at: self.act.now,
+            };
+            self.act.enqueue(&job).await?;
+        }
         self.act.commit().await
     }
 
@@ -355,6 +410,23 @@ pub(super) async fn quarantine_add(
     act.alarm("quarantine", "an object that could not be read was set aside", None, None).await?;
     act.commit().await?;
     Ok(key)
+}
+
+/// As [`quarantine`], unless the same bytes are there from the same sender for the same reason: a sender that repeats
+/// what was refused fills no list. Says whether it is new.
+pub(super) async fn quarantine_once(
+    act: &mut Act,
+    reason: &Reason,
+    blob: Digest,
+    size: u64,
+    origin: &Origin,
+) -> Result<(QuarantineKey, bool), StoreError> {
+    let sql = "SELECT quarantine_key FROM quarantine WHERE blob = $1 AND peer = $2 AND reason = $3 LIMIT 1";
+    let same = act.row(sql, values![blob, origin.peer.as_str(), json_text(reason)?]).await?;
+    match same {
+        Some(row) => Ok((row.parse("quarantine_key")?, false)),
+        None => Ok((quarantine(act, reason, blob, size, origin).await?, true)),
+    }
 }
 
 async fn quarantine(

@@ -38,16 +38,53 @@ pub(super) fn job_from(row: &Row) -> Result<Job, StoreError> {
     })
 }
 
-/// Which jobs may be leased: `$1` is now, `$2` the moment that `updated_at` cannot be later than.
-fn ready(values: &mut Vec<Value>, kinds: &[JobKind]) -> String {
+/// Which jobs may be leased: `$1` is now, `$2` the moment that `updated_at` cannot be later than. A run that goes after
+/// another one waits until that one has ended.
+fn ready(values: &mut Vec<Value>, kinds: &[JobKind], Priority(lowest): Priority) -> String {
     let kinds = in_list(values, kinds.iter().map(|kind| kind.name().into()));
     format!(
-        "state IN ('queued', 'leased') AND kind IN {kinds} AND \
-         (($2 < updated_at) OR (state = 'queued' AND due_at <= $1) OR (state = 'leased' AND lease_until <= $1))"
+        "state IN ('queued', 'leased') AND kind IN {kinds} AND {lowest} <= priority AND \
+         (($2 < updated_at) OR (state = 'queued' AND due_at <= $1) OR (state = 'leased' AND lease_until <= $1)) AND \
+         (goes_after IS NULL OR NOT EXISTS (SELECT 1 FROM job first WHERE first.study_key = job.study_key \
+         AND first.revision = job.revision AND first.deployment = job.goes_after AND first.kind = 'infer' \
+         AND first.state IN ('queued', 'leased')))"
     )
 }
 
 impl SqlCatalog {
+    /// Take the most urgent due job of these kinds that is at least as urgent as `lowest`.
+    pub(super) async fn lease(
+        &self,
+        kinds: &[JobKind],
+        lowest: Priority,
+        owner: &str,
+        now: Timestamp,
+        lease_seconds: u32,
+    ) -> Result<Option<Job>, StoreError> {
+        const WHAT: &str = "lease a job";
+        let latest = now.plus_seconds(CLOCK_TOLERANCE_SECONDS);
+        if let Database::Sqlite { .. } = self.database {
+            // An idle worker asks often; it must not take SQLite's one write lock for that.
+            let mut values = values![now, latest];
+            let sql = format!("SELECT 1 AS due FROM job WHERE {} LIMIT 1", ready(&mut values, kinds, lowest));
+            if self.database.row(WHAT, sql, values).await?.is_none() {
+                return Ok(None);
+            }
+        }
+        let mut tx = self.database.begin(WHAT).await?;
+        let mut values = values![now, latest, owner, now.plus_seconds(lease_seconds.into())];
+        let ready = ready(&mut values, kinds, lowest);
+        let skip = if tx.is_postgres() { "FOR UPDATE SKIP LOCKED" } else { "" };
+        let sql = format!(
+            "UPDATE job SET state = 'leased', attempts = attempts + 1, lease_owner = $3, lease_until = $4, \
+             updated_at = $1 WHERE job_key = (SELECT job_key FROM job WHERE {ready} \
+             ORDER BY priority DESC, due_at, job_key LIMIT 1 {skip}) RETURNING {JOB_COLUMNS}"
+        );
+        let job = tx.row(WHAT, sql, values).await?.map(|row| job_from(&row)).transpose()?;
+        tx.commit(WHAT).await?;
+        Ok(job)
+    }
+
     /// A statement about one leased job, outside any act. Refused when the lease is lost.
     async fn with_lease(&self, what: &'static str, sql: &str, values: Vec<Value>) -> Result<(), StoreError> {
         let mut tx = self.database.begin(what).await?;
@@ -75,28 +112,7 @@ impl Queue for SqlCatalog {
         now: Timestamp,
         lease_seconds: u32,
     ) -> Result<Option<Job>, StoreError> {
-        const WHAT: &str = "lease a job";
-        let latest = now.plus_seconds(CLOCK_TOLERANCE_SECONDS);
-        if let Database::Sqlite { .. } = self.database {
-            // An idle worker asks often; it must not take SQLite's one write lock for that.
-            let mut values = values![now, latest];
-            let sql = format!("SELECT 1 AS due FROM job WHERE {} LIMIT 1", ready(&mut values, kinds));
-            if self.database.row(WHAT, sql, values).await?.is_none() {
-                return Ok(None);
-            }
-        }
-        let mut tx = self.database.begin(WHAT).await?;
-        let mut values = values![now, latest, owner, now.plus_seconds(lease_seconds.into())];
-        let ready = ready(&mut values, kinds);
-        let skip = if tx.is_postgres() { "FOR UPDATE SKIP LOCKED" } else { "" };
-        let sql = format!(
-            "UPDATE job SET state = 'leased', attempts = attempts + 1, lease_owner = $3, lease_until = $4, \
-             updated_at = $1 WHERE job_key = (SELECT job_key FROM job WHERE {ready} \
-             ORDER BY priority DESC, due_at, job_key LIMIT 1 {skip}) RETURNING {JOB_COLUMNS}"
-        );
-        let job = tx.row(WHAT, sql, values).await?.map(|row| job_from(&row)).transpose()?;
-        tx.commit(WHAT).await?;
-        Ok(job)
+        self.lease(kinds, Priority(i32::MIN), owner, now, lease_seconds).await
     }
 
     async fn job_heartbeat(&self, lease: &Lease, now: Timestamp, lease_seconds: u32) -> Result<(), StoreError> {
@@ -116,6 +132,12 @@ impl Queue for SqlCatalog {
         let sql = "UPDATE job SET state = 'queued', lease_owner = NULL, lease_until = NULL, due_at = $3, \
                    last_error = $4, updated_at = $5 WHERE job_key = $1 AND attempts = $2 AND state = 'leased'";
         self.with_lease("give a job back", sql, values![&lease.job, lease.attempt, due_at, error, now]).await
+    }
+
+    async fn job_wait(&self, lease: &Lease, due_at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        let mut act = Act::begin(&self.database, "let a job wait", "system:worker", now).await?;
+        act.wait(lease, due_at).await?;
+        act.commit().await
     }
 
     async fn job_dead(&self, lease: &Lease, reason: &Reason, now: Timestamp) -> Result<(), StoreError> {

@@ -7,6 +7,9 @@ use crate::StoreError;
 const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../../../migrations/0001_loop.sql")),
     (2, include_str!("../../../../migrations/0002_governance.sql")),
+    (3, include_str!("../../../../migrations/0003_rollout.sql")),
+    (4, include_str!("../../../../migrations/0004_recalls.sql")),
+    (5, include_str!("../../../../migrations/0005_products.sql")),
 ];
 
 /// Any number that nothing else locks in the same PostgreSQL database.

@@ -8,7 +8,11 @@ mod governance;
 mod intake;
 mod jobs;
 mod migrate;
+mod products;
 mod read;
+mod recalls;
+mod references;
+mod rollout;
 mod study;
 mod work;
 

@@ -3,6 +3,7 @@
 use super::SqlCatalog;
 use super::connection::{Row, Value, in_list, values};
 use super::jobs::{JOB_COLUMNS, job_from};
+use crate::recalls::{RecallGround, RecallStep, Retraction};
 use crate::records::{
     CompletedBy, Delivery, DeliveryFilter, DeliveryState, DispositionRecord, GateDecisionRecord, GateStage, Inference,
     Journey, JourneyEvent, Origin, ResultKind, ResultObject, Source, StoredInstance, Study, StudyFilter, StudyRevision,
@@ -212,6 +213,9 @@ pub(super) async fn study_journey(catalog: &SqlCatalog, key: &StudyKey) -> Resul
                 (SELECT 1 FROM disposition d WHERE d.study_key = a.study_key AND d.revision = a.revision \
                 AND d.deployment = a.deployment) ORDER BY a.revision, a.deployment";
     let deliveries = format!("{DELIVERY_SELECT} WHERE r.study_key = $1 ORDER BY d.delivery_key");
+    let retractions = "SELECT c.record, c.ground, c.reason, s.step, s.note, s.changed_at FROM recall_study s \
+                       JOIN recall c ON c.record = s.record WHERE s.study_key = $1 AND s.step <> 'planned' \
+                       ORDER BY c.begun_at, c.record";
     Ok(Some(Journey {
         study,
         instances: catalog.of_study(select(INSTANCE_COLUMNS, "instance", "instance_key"), key, instance_from).await?,
@@ -229,6 +233,7 @@ pub(super) async fn study_journey(catalog: &SqlCatalog, key: &StudyKey) -> Resul
             .await?,
         results: catalog.of_study(select(RESULT_COLUMNS, "result", "result_key"), key, result_from).await?,
         deliveries: catalog.of_study(deliveries, key, delivery_from).await?,
+        retractions: catalog.of_study(retractions.to_owned(), key, retraction_from).await?,
         events: catalog
             .of_study(select("seq, at, revision, deployment, kind, text", "journey_event", "seq"), key, event_from)
             .await?,
@@ -280,8 +285,19 @@ fn event_from(row: &Row) -> Result<JourneyEvent, StoreError> {
     })
 }
 
+fn retraction_from(row: &Row) -> Result<Retraction, StoreError> {
+    Ok(Retraction {
+        record: row.parse("record")?,
+        ground: row.named("ground", RecallGround::from_name)?,
+        reason: row.text("reason")?,
+        step: row.named("step", RecallStep::from_name)?,
+        note: row.parse_or_none("note")?,
+        changed_at: row.time("changed_at")?,
+    })
+}
+
 const RESULT_COLUMNS: &str = "result_key, study_key, revision, deployment, kind, place, sop_instance_uid, \
-     sop_class_uid, transfer_syntax_uid, blob, size, released, superseded_by, created_at";
+     sop_class_uid, transfer_syntax_uid, blob, size, released, superseded_by, retracted_by, created_at";
 
 fn result_from(row: &Row) -> Result<ResultObject, StoreError> {
     Ok(ResultObject {
@@ -298,6 +314,7 @@ fn result_from(row: &Row) -> Result<ResultObject, StoreError> {
         size: row.number("size")?,
         released: row.int("released")? != 0,
         superseded_by: row.number_or_none("superseded_by")?,
+        retracted_by: row.parse_or_none("retracted_by")?,
         created_at: row.time("created_at")?,
     })
 }
@@ -310,7 +327,7 @@ pub(super) async fn result_by_uid(catalog: &SqlCatalog, uid: &Uid) -> Result<Opt
 const DELIVERY_SELECT: &str = "SELECT d.delivery_key, d.destination, d.state AS delivery_state, d.attempts, \
      d.last_error, d.created_at AS enqueued_at, d.updated_at, d.delivered_at, r.result_key, r.study_key, r.revision, \
      r.deployment, r.kind, r.place, r.sop_instance_uid, r.sop_class_uid, r.transfer_syntax_uid, r.blob, r.size, \
-     r.released, r.superseded_by, r.created_at FROM delivery d JOIN result r ON r.result_key = d.result_key";
+     r.released, r.superseded_by, r.retracted_by, r.created_at FROM delivery d JOIN result r ON r.result_key = d.result_key";
 
 fn delivery_from(row: &Row) -> Result<Delivery, StoreError> {
     Ok(Delivery {

@@ -3,12 +3,12 @@
 use super::SqlCatalog;
 use super::act::{Act, HeldJob};
 use super::connection::values;
-use super::deployments::{current, is_in_service};
+use super::deployments::{current, family};
 use super::jobs::owed;
+use super::rollout::record_assignments;
 use crate::records::{DeliveryOutcome, DeliveryState, Evaluation, GateDecisionRecord, InferenceOutcome, NewInference};
 use crate::{DeliveryKey, JobKind, JobState, Lease, NewJob, ResultKey, StoreError, StudyKey};
 use hilum_audit::{AuditAction, AuditEvent, AuditOutcome, AuditSubject, SubjectKind};
-use hilum_registry::DeploymentState;
 use hilum_types::{Disposition, Reason, Timestamp};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ pub(super) async fn evaluation_record(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut act = Act::begin(&catalog.database, "record an evaluation", WORKER, now).await?;
-    let Evaluation { study_key, revision, decisions, dispositions, infer } = evaluation;
+    let Evaluation { study_key, revision, decisions, dispositions, infer, assignments } = evaluation;
     let job = act.held(lease).await?;
     must_be(&job, JobKind::Evaluate, study_key, *revision, None)?;
     let named: Vec<&str> =
@@ -37,6 +37,7 @@ pub(super) async fn evaluation_record(
                    ON CONFLICT (study_key, revision, deployment) DO NOTHING";
         act.execute(sql, values![study_key, *revision, *name]).await?;
     }
+    record_assignments(&mut act, study_key, *revision, assignments).await?;
     act.decide(study_key, *revision, decisions).await?;
     for (deployment, disposition) in dispositions {
         act.dispose(study_key, *revision, deployment, disposition).await?;
@@ -56,7 +57,7 @@ async fn enqueue_inference(
     new: &NewInference,
 ) -> Result<(), StoreError> {
     let deployment = current(act, &new.deployment).await?.ok_or(StoreError::NotFound("deployment"))?;
-    if !matches!(deployment.state, DeploymentState::Shadow | DeploymentState::Active) {
+    if !deployment.state.runs() {
         return Err(StoreError::DeploymentChanged);
     }
     let job = NewJob {
@@ -70,7 +71,12 @@ async fn enqueue_inference(
         priority: new.priority,
         due_at: act.now,
     };
-    act.enqueue(&job).await?;
+    if act.enqueue(&job).await?
+        && let Some(first) = &new.after
+    {
+        let sql = "UPDATE job SET goes_after = $2 WHERE dedup_key = $1";
+        act.execute(sql, values![job.dedup_key.as_str(), first.as_str()]).await?;
+    }
     Ok(())
 }
 
@@ -78,7 +84,7 @@ async fn enqueue_inference(
 /// one in service that was not evaluated is a fault of the caller.
 async fn close_the_books(act: &mut Act, study_key: &StudyKey, revision: u32) -> Result<(), StoreError> {
     for name in owed(act, study_key, revision).await? {
-        if current(act, &name).await?.is_some_and(|deployment| is_in_service(deployment.state)) {
+        if current(act, &name).await?.is_some_and(|deployment| deployment.state.is_in_service()) {
             return Err(StoreError::Misuse(format!("deployment {name} was not evaluated")));
         }
         let reason = Reason::new("deployment.retired", "the model was retired at this site");
@@ -141,6 +147,12 @@ pub(super) async fn inference_record(
     if *disposition == Disposition::Analysed {
         supersede(&mut act, study_key, *revision, deployment).await?;
     }
+    if releases {
+        // No study carries results of two versions unmarked (AV-09), whichever of a family answered before.
+        for other in family(&mut act, deployment).await?.iter().filter(|other| *other != deployment) {
+            supersede(&mut act, study_key, *revision, other).await?;
+        }
+    }
     let deliveries = release(&mut act, outcome, &results).await?;
     act.dispose(study_key, *revision, deployment, disposition).await?;
     act.end_job(lease, JobState::Done, None).await?;
@@ -148,8 +160,8 @@ pub(super) async fn inference_record(
     Ok(deliveries)
 }
 
-/// Whether what the release was decided on is still so: the study revision is current, the deployment is active and
-/// unchanged. A shadow result leaves by no outbound interface (MV-16).
+/// Whether what the release was decided on is still so: the study revision is current, the deployment reaches readers,
+/// is unchanged, and still has the package that ran. A shadow result leaves by no outbound interface (MV-16).
 async fn may_release(act: &mut Act, outcome: &InferenceOutcome) -> Result<(), StoreError> {
     if outcome.disposition != Disposition::Analysed {
         return Err(StoreError::Misuse("only an analysed study has results to release".into()));
@@ -160,7 +172,8 @@ async fn may_release(act: &mut Act, outcome: &InferenceOutcome) -> Result<(), St
         return Err(StoreError::StudyReopened);
     }
     let deployment = current(act, &outcome.deployment).await?.ok_or(StoreError::NotFound("deployment"))?;
-    if deployment.revision != outcome.deployment_revision || deployment.state != DeploymentState::Active {
+    let same = deployment.revision == outcome.deployment_revision && deployment.package_digest == outcome.package;
+    if !same || !deployment.state.reaches_readers() {
         return Err(StoreError::DeploymentChanged);
     }
     Ok(())
@@ -326,13 +339,14 @@ pub(super) async fn end_delivery(
         kind: JobKind::Deliver,
         study_key: Some(study_key),
         revision: Some(revision),
-        deployment: Some(deployment),
         delivery_key: Some(delivery_key),
         ..
     } = job
     else {
         return Err(StoreError::Misuse("the lease is not for a delivery".into()));
     };
+    // A rejection note belongs to no deployment.
+    let deployment = job.deployment.as_deref();
     let (state, error, audited, text) = match outcome {
         DeliveryOutcome::Delivered => {
             (DeliveryState::Delivered, None, AuditOutcome::Success, "the destination accepted a result".to_owned())
@@ -359,7 +373,7 @@ pub(super) async fn end_delivery(
     });
     let detail = json!({ "study": study_key, "state": state.name(), "attempt": lease.attempt });
     act.audit_event(event.outcome(audited).detail(&detail));
-    act.tell(study_key, *revision, Some(deployment), AuditAction::DeliveryAttempted, text.as_str());
+    act.tell(study_key, *revision, deployment, AuditAction::DeliveryAttempted, text.as_str());
     match outcome {
         DeliveryOutcome::Retry { due_at, .. } => {
             act.end_job(lease, JobState::Queued, error).await?;
@@ -367,17 +381,19 @@ pub(super) async fn end_delivery(
         }
         DeliveryOutcome::Dead { .. } => {
             act.end_job(lease, JobState::Dead, error).await?;
-            act.alarm("delivery-dead", &text, Some(study_key), Some(deployment)).await?;
+            act.alarm("delivery-dead", &text, Some(study_key), deployment).await?;
         }
         DeliveryOutcome::Withheld { reason } => {
             act.end_job(lease, JobState::Cancelled, error).await?;
-            if !any_delivered(act, study_key, *revision, deployment).await? {
+            if let Some(deployment) = deployment
+                && !any_delivered(act, study_key, *revision, deployment).await?
+            {
                 act.dispose(study_key, *revision, deployment, &Disposition::Withheld(reason.clone())).await?;
             }
         }
         DeliveryOutcome::Delivered => {
             act.end_job(lease, JobState::Done, None).await?;
-            if job.state == JobState::Cancelled {
+            if let Some(deployment) = deployment.filter(|_| job.state == JobState::Cancelled) {
                 act.dispose(study_key, *revision, deployment, &Disposition::Analysed).await?;
             }
         }
@@ -405,7 +421,7 @@ pub(super) async fn delivery_retry(
 ) -> Result<(), StoreError> {
     const WHAT: &str = "retry a delivery";
     let mut act = Act::begin(&catalog.database, WHAT, actor, now).await?;
-    let sql = "SELECT d.state, r.study_key, r.revision, r.deployment FROM delivery d \
+    let sql = "SELECT d.state, r.study_key, r.revision, r.deployment, r.retracted_by FROM delivery d \
                JOIN result r ON r.result_key = d.result_key WHERE d.delivery_key = $1";
     let row = act.row(sql, values![key]).await?.ok_or(StoreError::NotFound("delivery"))?;
     let state = row.named("state", DeliveryState::from_name)?;
@@ -413,8 +429,14 @@ pub(super) async fn delivery_retry(
         let why = format!("it is {}, and only a dead one can be tried again", state.name());
         return Err(StoreError::Refused { what: WHAT, why });
     }
-    let deployment = row.text("deployment")?;
-    if current(&mut act, &deployment).await?.is_none_or(|deployment| deployment.state != DeploymentState::Active) {
+    if row.text_or_none("retracted_by")?.is_some() {
+        return Err(StoreError::Refused { what: WHAT, why: "the result was retracted; it does not leave".to_owned() });
+    }
+    // A rejection note belongs to no deployment, and no deployment's state holds it up.
+    let deployment = Some(row.text("deployment")?).filter(|name| !name.is_empty());
+    if let Some(deployment) = &deployment
+        && current(&mut act, deployment).await?.is_none_or(|deployment| !deployment.may_deliver())
+    {
         let why = format!("deployment {deployment} is not active; its results do not leave");
         return Err(StoreError::Refused { what: WHAT, why });
     }
@@ -425,6 +447,6 @@ pub(super) async fn delivery_retry(
     act.audit(AuditAction::DeliveryRetried, AuditSubject::new(SubjectKind::Delivery, key), &json!({}));
     let (study_key, revision) = (row.parse("study_key")?, row.number("revision")?);
     let text = "a dead delivery is tried again";
-    act.tell(&study_key, revision, Some(&deployment), AuditAction::DeliveryRetried, text);
+    act.tell(&study_key, revision, deployment.as_deref(), AuditAction::DeliveryRetried, text);
     act.commit().await
 }

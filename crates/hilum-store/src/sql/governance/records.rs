@@ -208,7 +208,7 @@ async fn may_sign(act: &mut Act, signature: &Signature) -> Result<(), StoreError
     } else if user.public_key != signature.public_key {
         format!("the key is not {signer}'s")
     } else if !user.roles.contains(role) {
-        format!("{signer} does not hold the role {role:?}; `hilum user change {signer} --role {role}` gives it")
+        format!("{signer} does not hold the role {role:?}; `hilum user roles {signer} --role {role} ...` gives it")
     } else if let Some(needed) = meaning.required_role().filter(|needed| needed != role) {
         format!("{} is signed in the role {needed:?}, not {role:?}", meaning.name())
     } else {

@@ -4,6 +4,7 @@ use super::proof::user_proof;
 use super::{is_name, refused};
 use crate::StoreError;
 use crate::governance::{USER_ROLES, User};
+use crate::people::GOVERNANCE;
 use crate::sql::SqlCatalog;
 use crate::sql::act::Act;
 use crate::sql::connection::{Row, json_text, values};
@@ -106,6 +107,7 @@ pub(in crate::sql) async fn user_change(
     if after == before {
         return Ok(());
     }
+    keeps_governance(&mut act, &before, &after).await?;
     let sql = "UPDATE user_account SET display_name = $2, roles = $3, password_hash = $4, public_key = $5, \
                sealed_key = $6, active = $7 WHERE name = $1";
     let values = values![
@@ -123,4 +125,20 @@ pub(in crate::sql) async fn user_change(
     }
     act.audit(AuditAction::UserChanged, AuditSubject::new(SubjectKind::User, &after.name), &user_proof(&after));
     act.commit().await
+}
+
+/// Somebody must stay who can enter people: the last one who can does not lose the role.
+async fn keeps_governance(act: &mut Act, before: &User, after: &User) -> Result<(), StoreError> {
+    let governs = |user: &User| user.active && user.roles.iter().any(|role| role == GOVERNANCE);
+    if !governs(before) || governs(after) {
+        return Ok(());
+    }
+    let sql = format!("SELECT {COLUMNS} FROM user_account WHERE name <> $1 AND active <> 0");
+    for row in act.rows(sql, values![before.name.as_str()]).await? {
+        if governs(&user_from(&row)?) {
+            return Ok(());
+        }
+    }
+    let why = format!("{} is the last one with the role {GOVERNANCE}; give it to somebody else first", before.name);
+    Err(refused("change a user", why))
 }

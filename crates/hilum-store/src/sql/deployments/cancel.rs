@@ -1,0 +1,89 @@
+//! Work that is no longer wanted when a deployment stops, ends or goes back.
+
+use crate::sql::act::Act;
+use crate::sql::connection::{Value, values};
+use crate::{DeliveryKey, JobKey, StoreError, StudyKey};
+use hilum_audit::{AuditAction, AuditSubject, SubjectKind};
+use hilum_types::{Digest, Disposition, Reason};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+struct LiveJob {
+    key: JobKey,
+    is_delivery: bool,
+    study_key: StudyKey,
+    revision: u32,
+    delivery_key: Option<DeliveryKey>,
+}
+
+/// Cancel every live `Infer` and `Deliver` job of a deployment; what they owed is `Withheld`. Says how many.
+pub(in crate::sql) async fn cancel_work(act: &mut Act, deployment: &str, reason: &Reason) -> Result<usize, StoreError> {
+    let jobs = live_jobs(act, "kind IN ('infer', 'deliver') AND deployment = $1", values![deployment]).await?;
+    cancel(act, deployment, &jobs, reason).await
+}
+
+/// Cancel every live `Infer` job of a deployment; what was said already still goes out. Says how many.
+pub(in crate::sql) async fn cancel_runs(act: &mut Act, deployment: &str, reason: &Reason) -> Result<usize, StoreError> {
+    let jobs = live_jobs(act, "kind = 'infer' AND deployment = $1", values![deployment]).await?;
+    cancel(act, deployment, &jobs, reason).await
+}
+
+/// Keep back what of one version of a deployment was released and not sent yet. Says how many deliveries.
+pub(in crate::sql) async fn withhold_results(
+    act: &mut Act,
+    deployment: &str,
+    package: &Digest,
+    reason: &Reason,
+) -> Result<usize, StoreError> {
+    let of_version = "kind = 'deliver' AND deployment = $1 AND EXISTS (SELECT 1 FROM inference i \
+                      WHERE i.study_key = job.study_key AND i.revision = job.revision AND i.deployment = job.deployment \
+                      AND i.package = $2)";
+    let jobs = live_jobs(act, of_version, values![deployment, *package]).await?;
+    // What was given up is not to be tried again either.
+    let sql = "UPDATE delivery SET state = 'withheld', updated_at = $3, last_error = $4 WHERE state = 'dead' AND result_key \
+               IN (SELECT r.result_key FROM result r JOIN inference i ON i.study_key = r.study_key \
+               AND i.revision = r.revision AND i.deployment = r.deployment WHERE r.deployment = $1 AND i.package = $2)";
+    act.execute(sql, values![deployment, *package, act.now, reason.text.as_str()]).await?;
+    cancel(act, deployment, &jobs, reason).await
+}
+
+async fn live_jobs(act: &mut Act, which: &str, values: Vec<Value>) -> Result<Vec<LiveJob>, StoreError> {
+    let sql = format!(
+        "SELECT job_key, kind, study_key, revision, delivery_key FROM job WHERE {which} \
+         AND state IN ('queued', 'leased') ORDER BY job_key"
+    );
+    let mut jobs = vec![];
+    for row in act.rows(sql, values).await? {
+        jobs.push(LiveJob {
+            key: row.parse("job_key")?,
+            is_delivery: row.text("kind")? == "deliver",
+            study_key: row.parse("study_key")?,
+            revision: row.number("revision")?,
+            delivery_key: row.parse_or_none("delivery_key")?,
+        });
+    }
+    Ok(jobs)
+}
+
+async fn cancel(act: &mut Act, deployment: &str, jobs: &[LiveJob], reason: &Reason) -> Result<usize, StoreError> {
+    let mut withheld: BTreeSet<(StudyKey, u32)> = BTreeSet::new();
+    for job in jobs {
+        let sql = "UPDATE job SET state = 'cancelled', lease_owner = NULL, lease_until = NULL, updated_at = $2, \
+                   last_error = $3 WHERE job_key = $1";
+        act.execute(sql, values![&job.key, act.now, reason.text.as_str()]).await?;
+        if let Some(delivery_key) = &job.delivery_key {
+            let sql = "UPDATE delivery SET state = 'withheld', updated_at = $2, last_error = $3 \
+                       WHERE delivery_key = $1 AND state = 'queued'";
+            act.execute(sql, values![delivery_key, act.now, reason.text.as_str()]).await?;
+        }
+        let detail = json!({ "deployment": deployment, "reason": reason.code });
+        act.audit(AuditAction::JobCancelled, AuditSubject::new(SubjectKind::Job, &job.key), &detail);
+        if !job.is_delivery || !crate::sql::work::any_delivered(act, &job.study_key, job.revision, deployment).await? {
+            withheld.insert((job.study_key.clone(), job.revision));
+        }
+    }
+    for (study_key, revision) in withheld {
+        act.dispose(&study_key, revision, deployment, &Disposition::Withheld(reason.clone())).await?;
+    }
+    Ok(jobs.len())
+}

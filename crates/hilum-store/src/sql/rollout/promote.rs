@@ -1,0 +1,173 @@
+//! Steps forward, and the one step back.
+
+use crate::StoreError;
+use crate::rollout::{ChangeAct, Promoted};
+use crate::sql::SqlCatalog;
+use crate::sql::act::Act;
+use crate::sql::connection::values;
+use crate::sql::deployments::{
+    Cause, cancel_runs, cancel_work, change_columns, change_from, current, no_other_limited, withhold_results, write,
+};
+use hilum_audit::{AuditAction, AuditSubject, SubjectKind};
+use hilum_gate::Promotion;
+use hilum_registry::{Act as LifecycleAct, Deployment, DeploymentState, RollbackTarget, check_transition};
+use hilum_types::{Digest, Reason, Timestamp};
+use serde_json::json;
+
+pub(super) async fn deployment_promote(
+    catalog: &SqlCatalog,
+    promotion: &Promotion,
+    now: Timestamp,
+) -> Result<Promoted, StoreError> {
+    const WHAT: &str = "promote a deployment";
+    let mut act = Act::begin(&catalog.database, WHAT, promotion.by(), now).await?;
+    let before = current(&mut act, promotion.name()).await?.ok_or(StoreError::NotFound("deployment"))?;
+    if before.revision != promotion.revision() {
+        return Err(StoreError::DeploymentChanged);
+    }
+    check_transition(before.state, promotion.to(), LifecycleAct::Promote, before.spec.purpose)
+        .map_err(|e| StoreError::Refused { what: WHAT, why: e.to_string() })?;
+    if promotion.to() == DeploymentState::Limited {
+        no_other_limited(&mut act, WHAT, &before.spec).await?;
+    }
+    let promoted = match promotion.champion() {
+        Some((name, revision, package)) => {
+            let champion = current(&mut act, name).await?.ok_or(StoreError::NotFound("champion"))?;
+            if champion.revision != revision || champion.package_digest != package {
+                return Err(StoreError::DeploymentChanged);
+            }
+            take_over(&mut act, promotion, before, champion).await?
+        }
+        None => Promoted { deployment: step(&mut act, promotion, before).await?, champion: None },
+    };
+    act.commit().await?;
+    Ok(promoted)
+}
+
+/// One step of a deployment's own life.
+async fn step(act: &mut Act, promotion: &Promotion, before: Deployment) -> Result<Deployment, StoreError> {
+    let after = Deployment {
+        state: promotion.to(),
+        suspension: None,
+        acceptance: promotion.acceptance().cloned(),
+        revision: before.revision + 1,
+        updated_at: act.now,
+        ..before
+    };
+    record(act, promotion, ChangeAct::Promoted, &after).await?;
+    if after.state == DeploymentState::Retired {
+        let reason = Reason::new("deployment.retired", "the model was retired at this site");
+        cancel_work(act, &after.spec.name, &reason).await?;
+    }
+    Ok(after)
+}
+
+/// The champion gets the challenger's version, and the challenger's life ends: one row is in use before and after.
+async fn take_over(
+    act: &mut Act,
+    promotion: &Promotion,
+    challenger: Deployment,
+    champion: Deployment,
+) -> Result<Promoted, StoreError> {
+    let target = RollbackTarget { revision: champion.revision, package: champion.package_digest };
+    let mut spec = champion.spec.clone();
+    spec.take_version_of(&challenger.spec);
+    let champion = Deployment {
+        spec,
+        package_digest: challenger.package_digest,
+        acceptance: promotion.acceptance().cloned(),
+        rollback: Some(target),
+        revision: champion.revision + 1,
+        updated_at: act.now,
+        ..champion
+    };
+    let challenger = Deployment {
+        state: DeploymentState::Retired,
+        suspension: None,
+        superseded_by: Some(champion.spec.name.clone()),
+        revision: challenger.revision + 1,
+        updated_at: act.now,
+        ..challenger
+    };
+    record(act, promotion, ChangeAct::Promoted, &champion).await?;
+    record(act, promotion, ChangeAct::Superseded, &challenger).await?;
+    // Its runs that wait are the champion's now; what it has said already still goes out.
+    let reason = Reason::about(
+        "deployment.superseded",
+        format!("its version is in use as {} now", champion.spec.name),
+        "superseded_by",
+        champion.spec.name.as_str(),
+    );
+    cancel_runs(act, &challenger.spec.name, &reason).await?;
+    Ok(Promoted { deployment: challenger, champion: Some(champion) })
+}
+
+async fn record(act: &mut Act, promotion: &Promotion, what: ChangeAct, after: &Deployment) -> Result<(), StoreError> {
+    let cause = Cause { act: what, by: promotion.by(), reason: promotion.reason(), evidence: promotion.evidence() };
+    let mut detail = write(act, after, &cause).await?;
+    detail["act"] = json!(what.name());
+    detail["reason"] = json!(promotion.reason());
+    detail["evidence"] = json!(promotion.evidence());
+    let subject = AuditSubject::new(SubjectKind::Deployment, &after.spec.name);
+    act.audit(AuditAction::DeploymentPromoted, subject, &detail);
+    Ok(())
+}
+
+pub(super) async fn deployment_rollback(
+    catalog: &SqlCatalog,
+    name: &str,
+    expected: Option<&str>,
+    by: &str,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Deployment, StoreError> {
+    const WHAT: &str = "roll a deployment back";
+    let refused = |why: String| StoreError::Refused { what: WHAT, why };
+    if by.trim().is_empty() || reason.trim().is_empty() {
+        return Err(refused("say who does it and why; both are kept".to_owned()));
+    }
+    let mut act = Act::begin(&catalog.database, WHAT, by, now).await?;
+    let before = current(&mut act, name).await?.ok_or(StoreError::NotFound("deployment"))?;
+    check_transition(before.state, before.state, LifecycleAct::Rollback, before.spec.purpose)
+        .map_err(|e| refused(e.to_string()))?;
+    let in_use = before.package_digest.to_string();
+    if let Some(expected) = expected.filter(|expected| expected.len() < 12 || !in_use.starts_with(*expected)) {
+        let why = format!(
+            "{name} has package {}, not {expected}; somebody changed it meanwhile",
+            before.package_digest.short()
+        );
+        return Err(refused(why));
+    }
+    let target = before
+        .rollback
+        .clone()
+        .ok_or_else(|| refused(format!("{name} has had no other version; `hilum suspend {name}` stops it")))?;
+    let sql = format!("SELECT {} FROM deployment_change WHERE name = $1 AND revision = $2", change_columns());
+    let row = act.row(sql, values![name, target.revision]).await?;
+    let earlier = change_from(&row.ok_or(StoreError::DamagedRow { column: "rollback_revision" })?)?.deployment;
+    let mut spec = before.spec.clone();
+    spec.take_version_of(&earlier.spec);
+    let (left, package): (Digest, Digest) = (before.package_digest, earlier.package_digest);
+    let after = Deployment {
+        spec,
+        package_digest: package,
+        acceptance: earlier.acceptance,
+        rollback: earlier.rollback,
+        revision: before.revision + 1,
+        updated_at: now,
+        ..before
+    };
+    let mut detail = write(&mut act, &after, &Cause { act: ChangeAct::RolledBack, by, reason, evidence: &[] }).await?;
+    let withheld = Reason::about(
+        "deployment.rolled-back",
+        format!("the version that made it was taken back by {by}: {reason}"),
+        "package",
+        left.short(),
+    );
+    detail["left"] = json!(left);
+    detail["reason"] = json!(reason);
+    detail["n_deliveries_withheld"] = json!(withhold_results(&mut act, name, &left, &withheld).await?);
+    act.audit(AuditAction::DeploymentRolledBack, AuditSubject::new(SubjectKind::Deployment, name), &detail);
+    act.commit().await?;
+    Ok(after)
+}
