@@ -19,8 +19,8 @@ mod state;
 mod status;
 
 pub use client::{
-    Association, AssociationOptions, ClientError, ClientErrorKind, DataSet, ProposedContext, StoreRequest,
-    StoreResponse, Timeouts, echo,
+    Association, AssociationOptions, ClientError, ClientErrorKind, DataSet, PROPOSED_CONTEXTS_MAX, ProposedContext,
+    StoreRequest, StoreResponse, Timeouts, echo,
 };
 pub use server::{
     AbstractSyntaxes, AssociationRequest, InstanceSink, InvalidPeerAddress, Outcome, Peer, PeerAddress, Rejection,

@@ -15,6 +15,9 @@ pub enum InferError {
         /// Digest found.
         found: Digest,
     },
+    /// The signature of the package's maker is missing where one is asked for, or does not hold (AV-07).
+    #[error("the signature does not hold: {0}")]
+    Signature(String),
     /// A golden case gives something else than recorded (AV-07).
     #[error("golden case {case} differs on {engine}: {}; the package is not started", .differences.join("; "))]
     Golden {
@@ -115,6 +118,7 @@ impl InferError {
         match self {
             InferError::Refused(_)
             | InferError::OtherVersion { .. }
+            | InferError::Signature(_)
             | InferError::Golden { .. }
             | InferError::EnginesDisagree { .. }
             | InferError::RemoteVersion { .. }

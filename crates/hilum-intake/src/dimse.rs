@@ -4,7 +4,7 @@ use crate::incoming::{Incoming, Intake, IntakeError, Received};
 use bytes::Bytes;
 use hilum_dimse::{AssociationRequest, InstanceSink, Outcome, Rejection, Status, StoreContext, StoreHandler};
 use hilum_store::ErrorKind;
-use hilum_store::records::{Origin, Source};
+use hilum_store::records::{IntakeOutcome, Origin, Source};
 use hilum_types::Uid;
 
 /// Hands what the DICOM listener receives to an [`Intake`].
@@ -57,6 +57,11 @@ impl InstanceSink for DimseSink {
 
     async fn finish(self) -> Outcome {
         match self.incoming.finish(Some(&self.sop_instance)).await {
+            // A product is told that what it sent answers nothing, although it is kept: somebody has to look at that.
+            Ok(Received::Instance { outcome: IntakeOutcome::SetAside { reason, .. }, .. }) => {
+                tracing::warn!(reason = reason.code, "an object of a product went to quarantine");
+                Outcome::with_comment(Status::CANNOT_UNDERSTAND, format!("quarantined: {reason}"))
+            }
             Ok(Received::Instance { .. }) => Status::SUCCESS.into(),
             // The bytes are kept, but not as what the sender meant them to be: it must not count them as stored.
             Ok(Received::Quarantined { error, .. }) => {

@@ -97,7 +97,10 @@ pub async fn import_file(intake: &Intake, path: &Path, user: &str) -> Result<Imp
         Received::Quarantined { .. } => ImportedFile::Quarantined,
         Received::Instance { outcome, .. } => match outcome {
             IntakeOutcome::Stored { .. } | IntakeOutcome::Late { .. } => ImportedFile::Stored,
-            IntakeOutcome::Duplicate { .. } => ImportedFile::Duplicate,
+            IntakeOutcome::Duplicate { .. } | IntakeOutcome::OwnResult { .. } | IntakeOutcome::Answer { .. } => {
+                ImportedFile::Duplicate
+            }
+            IntakeOutcome::SetAside { .. } => ImportedFile::Quarantined,
             IntakeOutcome::Conflict { .. } => ImportedFile::Conflict,
         },
     })

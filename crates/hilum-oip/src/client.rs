@@ -120,9 +120,10 @@ impl RemoteEngine {
     /// Refuse a server that has another version, or takes something else than the package declares.
     fn check(&self, stated: &Stated, model: &ModelSpec<'_>) -> Result<(), InferError> {
         let version = &self.runtime.version;
-        if !stated.versions.contains(version) {
-            let found = if stated.versions.is_empty() { "none stated".to_owned() } else { stated.versions.join(", ") };
-            return Err(InferError::RemoteVersion { expected: version.clone(), found });
+        // A server may keep silent about its versions (MLServer does): it has said that this one is ready, and every
+        // answer must state it.
+        if !stated.versions.is_empty() && !stated.versions.contains(version) {
+            return Err(InferError::RemoteVersion { expected: version.clone(), found: stated.versions.join(", ") });
         }
         for wanted in &model.graph.inputs {
             let datatype = Datatype::from_onnx(wanted.element_type).map_or("", Datatype::name);
