@@ -24,6 +24,12 @@ impl RetryPolicy {
         let wait = doubled.min(f64::from(self.seconds_max)) * (1.0 - 0.2 * spread.clamp(0.0, 1.0));
         Some(now.plus_micros((wait * 1e6) as i64))
     }
+
+    /// When to look again after `attempts` failures (from 1), however many there were.
+    pub fn pause(&self, attempts: u32, now: Timestamp) -> Timestamp {
+        let patient = RetryPolicy { attempts_max: u32::MAX, ..*self };
+        patient.next(attempts.min(31), 0.0, now).unwrap_or(now)
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,7 @@ use hilum_dimse::{
     Association, AssociationOptions, ClientError, ClientErrorKind, DataSet, ProposedContext, Status, StatusClass,
     StoreRequest, Timeouts,
 };
-use hilum_registry::DeploymentState;
-use hilum_store::records::{Delivery, DeliveryOutcome};
+use hilum_store::records::{Delivery, DeliveryOutcome, ResultKind};
 use hilum_store::{BlobStore, Job};
 use hilum_types::{Reason, Uid};
 use std::time::Duration;
@@ -38,21 +37,29 @@ pub(crate) async fn deliver(context: &Context, job: &Job) -> Result<(), JobError
     Ok(context.catalog.delivery_record(&job.lease(), &outcome, context.clock.now()).await?)
 }
 
-/// The last look before anything leaves: a suspension may have come after the release (MV-05), and a shadow
-/// deployment has no way out (MV-16).
+/// The last look before anything leaves: a suspension may have come after the release (MV-05), or a recall (AV-11), and a
+/// shadow deployment has no way out (MV-16).
 async fn may_leave(context: &Context, delivery: &Delivery) -> Result<Result<(), Reason>, JobError> {
     let result = &delivery.result;
     if !result.released {
         return Ok(Err(Reason::new("delivery.not-released", "the result was not released")));
     }
+    if result.kind == ResultKind::RejectionNote {
+        // It belongs to no deployment, and a suspension is when it is needed most (AV-11).
+        return Ok(Ok(()));
+    }
+    if let Some(record) = &result.retracted_by {
+        let text = "the result was retracted before it left";
+        return Ok(Err(Reason::about("result.retracted", text, "recall", record.short())));
+    }
     let deployment = context.catalog.deployment_get(&result.deployment).await?;
-    Ok(match deployment.map(|deployment| deployment.state) {
-        Some(DeploymentState::Active) => Ok(()),
-        Some(state) => Err(Reason::about(
+    Ok(match deployment {
+        Some(deployment) if deployment.may_deliver() => Ok(()),
+        Some(deployment) => Err(Reason::about(
             "delivery.deployment-state",
-            format!("{} is {state}, so its results stay inside", result.deployment),
+            format!("{} is {}, so its results stay inside", result.deployment, deployment.state),
             "state",
-            state.name(),
+            deployment.state.name(),
         )),
         None => Err(Reason::new("delivery.deployment-state", "the deployment is not in the registry")),
     })

@@ -2,37 +2,127 @@
 
 use crate::facts::package_facts;
 use crate::runner::{Context, JobError};
-use hilum_gate::{GateDecision, GateInput, Stage, Verdict, decide, unavailable};
-use hilum_registry::{Deployment, DeploymentSpec, DeploymentState, Manifest};
-use hilum_store::records::{Evaluation, GateDecisionRecord, GateStage, NewInference, Package};
+use hilum_gate::{
+    Assignment, AssignmentInput, GateDecision, GateInput, LimitedOutcome, Role, RolloutFacts, Stage, Verdict, assign,
+    decide, settle, unavailable,
+};
+use hilum_registry::{Deployment, DeploymentSpec, DeploymentState, Manifest, Purpose};
+use hilum_store::records::{Evaluation, GateDecisionRecord, GateStage, NewAssignment, NewInference, Package};
+use hilum_store::rollout::StudyAssignment;
 use hilum_store::{Catalog, Job, Priority, StoreError, StudyKey};
 use hilum_types::{Disposition, StudyFacts, Timestamp};
 use serde_json::json;
+use std::collections::BTreeMap;
+
+/// A study revision on its way past the gate.
+struct Round<'a> {
+    context: &'a Context,
+    facts: &'a StudyFacts,
+    completed_at: Timestamp,
+    now: Timestamp,
+}
+
+/// Decisions taken again because a deployment changed before they were recorded.
+const ROUNDS_MAX: usize = 10;
 
 /// Carry out an `Evaluate` job.
 pub(crate) async fn evaluate(context: &Context, job: &Job) -> Result<(), JobError> {
+    for _ in 0..ROUNDS_MAX {
+        match evaluate_once(context, job).await {
+            Err(JobError::Store(StoreError::DeploymentChanged)) => {}
+            done => return done,
+        }
+    }
+    Err(JobError::Broken(format!("a deployment changed {ROUNDS_MAX} times during the evaluation")))
+}
+
+async fn evaluate_once(context: &Context, job: &Job) -> Result<(), JobError> {
     let (study_key, revision) = job_subject(job)?;
     let facts = context.catalog.study_facts(&study_key, revision).await?;
-    let deployments = context.catalog.deployment_list().await?;
+    let mut deployments = context.catalog.deployment_list().await?;
+    deployments.retain(|deployment| deployment.state.is_in_service());
+    // A limited version is asked first, because what it answers decides who answers.
+    deployments.sort_by_key(|deployment| deployment.state != DeploymentState::Limited);
+    let earlier = context.catalog.study_assignments(&study_key).await?;
     let now = context.clock.now();
-    let mut evaluation =
-        Evaluation { study_key, revision, decisions: Vec::new(), dispositions: Vec::new(), infer: Vec::new() };
-    for deployment in deployments.iter().filter(|deployment| sees_studies(deployment.state)) {
-        let package = context.catalog.package_get(&deployment.package_digest.to_string()).await;
-        let decision = ask(&facts, deployment, package, job.created_at, Stage::BeforeInference, now)?;
-        let name = deployment.spec.name.clone();
-        match decision.verdict.disposition() {
-            Some(disposition) => evaluation.dispositions.push((name, disposition)),
-            None => evaluation.infer.push(NewInference { deployment: name, priority: Priority::ROUTINE }),
+    let round = Round { context, facts: &facts, completed_at: job.created_at, now };
+    let mut families: BTreeMap<&str, (&str, Assignment)> = BTreeMap::new();
+    let mut decided: Vec<(&Deployment, GateDecision)> = Vec::new();
+    for deployment in &deployments {
+        let is_limited = deployment.state == DeploymentState::Limited;
+        if is_limited {
+            let assignment = round.assignment(deployment, &earlier);
+            families.insert(deployment.family(), (&deployment.spec.name, assignment));
         }
-        evaluation.decisions.push(record(&decision));
+        let family = families.get(deployment.family());
+        let role = family.map(|(limited, assignment)| assignment.role(*limited == deployment.spec.name));
+        let decision = round.ask(deployment, role.as_ref()).await?;
+        if let Some((limited, assignment)) = families.get_mut(deployment.family()).filter(|_| is_limited) {
+            let outcome = match decision.verdict.disposition() {
+                Some(ended) => LimitedOutcome::Silent(ended.name().replace('_', " ")),
+                None => LimitedOutcome::Open,
+            };
+            *assignment = settle(assignment, limited, &outcome);
+        }
+        decided.push((deployment, decision));
     }
+    let evaluation = Evaluation {
+        study_key,
+        revision,
+        decisions: decided.iter().map(|(_, decision)| record(decision)).collect(),
+        dispositions: decided.iter().filter_map(ended).collect(),
+        infer: decided.iter().filter_map(|one| inference(one, &decided)).collect(),
+        assignments: families
+            .into_iter()
+            .map(|(family, (limited, assignment))| NewAssignment {
+                family: family.to_owned(),
+                limited: limited.to_owned(),
+                assignment,
+            })
+            .collect(),
+    };
     Ok(context.catalog.evaluation_record(&job.lease(), &evaluation, now).await?)
 }
 
-/// Whether studies are put to the gate for a deployment in this state. A suspended one still says why it did not run.
-fn sees_studies(state: DeploymentState) -> bool {
-    matches!(state, DeploymentState::Shadow | DeploymentState::Active | DeploymentState::Suspended)
+impl Round<'_> {
+    /// Which side answers: as for an earlier revision of the study under the same limited version, or by its rollout.
+    fn assignment(&self, limited: &Deployment, earlier: &[StudyAssignment]) -> Assignment {
+        let same = |row: &&StudyAssignment| row.limited == limited.spec.name && row.family == limited.family();
+        let earlier = earlier.iter().rev().find(same).map(|row| &row.assignment);
+        assign(&AssignmentInput { study: self.facts, limited, earlier, site_key: self.context.site_key.bytes() })
+    }
+
+    async fn ask(&self, deployment: &Deployment, role: Option<&Role>) -> Result<GateDecision, JobError> {
+        let catalog = &self.context.catalog;
+        let package = catalog.package_get(&deployment.package_digest.to_string()).await;
+        // Where a limited version answers, its champion stands by in case it fails, and is not dropped.
+        let stands_by =
+            role.is_some() && deployment.state != DeploymentState::Limited && deployment.spec.champion.is_none();
+        let shadow_waiting = if stands_by { None } else { Some(catalog.shadow_waiting(&deployment.spec.name).await?) };
+        let rollout = RolloutFacts { role, shadow_waiting };
+        ask(self.facts, deployment, package, self.completed_at, Stage::BeforeInference, self.now, rollout)
+    }
+}
+
+fn ended((deployment, decision): &(&Deployment, GateDecision)) -> Option<(String, Disposition)> {
+    Some((deployment.spec.name.clone(), decision.verdict.disposition()?))
+}
+
+/// The run that a decision leads to: what stays inside goes after what is delivered, and gives way to everything.
+fn inference(
+    (deployment, decision): &(&Deployment, GateDecision),
+    all: &[(&Deployment, GateDecision)],
+) -> Option<NewInference> {
+    let Verdict::Run { shadow, .. } = decision.verdict else { return None };
+    let answers = |(other, decision): &&(&Deployment, GateDecision)| {
+        other.family() == deployment.family() && matches!(decision.verdict, Verdict::Run { shadow: false, .. })
+    };
+    let first = all.iter().find(answers).map(|(other, _)| other.spec.name.clone());
+    Some(NewInference {
+        deployment: deployment.spec.name.clone(),
+        priority: if shadow { Priority::SHADOW } else { Priority::ROUTINE },
+        after: first.filter(|first| shadow && *first != deployment.spec.name),
+    })
 }
 
 /// The study and revision a job is about.
@@ -54,6 +144,7 @@ pub(crate) fn ask(
     completed_at: Timestamp,
     stage: Stage,
     now: Timestamp,
+    rollout: RolloutFacts<'_>,
 ) -> Result<GateDecision, JobError> {
     let closed = |what| Ok(unavailable(deployment, study.revision, stage, now, what));
     let package = match package {
@@ -73,6 +164,7 @@ pub(crate) fn ask(
         completed_at,
         stage,
         now,
+        rollout,
     }))
 }
 
@@ -118,7 +210,7 @@ impl DryRunLine {
 
 /// Put the last `n` complete studies to the gate for a deployment that is only declared. Writes nothing.
 ///
-/// A draft is asked as if it were active, because its author wants to know what it would do.
+/// It is asked as if it were in use and proven, because its author wants to know whom it is for.
 ///
 /// # Errors
 /// The package is not there, or the catalog is out of reach.
@@ -132,17 +224,11 @@ pub async fn dry_run(
     let manifest: Manifest =
         serde_json::from_value(package.manifest).map_err(|_| StoreError::DamagedRow { column: "package.manifest" })?;
     let state = match spec.state {
-        DeploymentState::Draft => DeploymentState::Active,
-        state => state,
+        DeploymentState::Shadow => DeploymentState::Shadow,
+        _ => DeploymentState::Active,
     };
-    let deployment = Deployment {
-        spec: spec.clone(),
-        package_digest: package.digest,
-        state,
-        suspension: None,
-        revision: 0,
-        updated_at: now,
-    };
+    let spec = DeploymentSpec { purpose: Purpose::Research, ..spec.clone() };
+    let deployment = Deployment { revision: 0, ..Deployment::declared(spec, package.digest, state, now) };
     let facts = package_facts(&manifest);
     let studies = catalog.study_facts_recent(n).await?;
     let lines = studies.into_iter().map(|(study_key, study)| {
@@ -155,6 +241,7 @@ pub async fn dry_run(
             completed_at: now,
             stage: Stage::BeforeInference,
             now,
+            rollout: RolloutFacts::default(),
         };
         DryRunLine { study_key, decision: decide(&input) }
     });

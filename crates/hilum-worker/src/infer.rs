@@ -1,32 +1,59 @@
 //! One model on one study revision: gate, run, gate again, encode, record.
 
+use crate::black_box::{self, Product, ProductRun};
 use crate::evaluate::{ask, job_subject, record};
+use crate::family::role;
 use crate::runner::{Context, JobError, describe};
 use bytes::Bytes;
-use hilum_gate::{GateDecision, Stage, Verdict};
+use hilum_gate::{GateDecision, RolloutFacts, Stage, Verdict};
 use hilum_infer::{InferError, InferenceOutcome as Outcome, InstanceInput, LoadedPackage, RunSettings};
-use hilum_registry::Deployment;
 use hilum_registry::manifest::{Manifest, RegulatoryStatus};
+use hilum_registry::{Deployment, Purpose};
 use hilum_result::{ContentQualification, EncodeRequest, EncodedResult, SourceImage, encode, english};
 use hilum_store::records::{InferenceOutcome, NewResult, ResultKind, Study, StudyState};
 use hilum_store::{BlobStore, ErrorKind, Job, StoreError};
-use hilum_types::{AlgorithmIdentity, Disposition, Reason, StudyFacts, Timestamp, Uid};
+use hilum_types::{AlgorithmIdentity, Digest, Disposition, Reason, StudyFacts, Timestamp, Uid};
 use serde_json::json;
 use std::sync::Arc;
+
+/// Runs started again because the version changed while it ran.
+const RUNS_MAX: usize = 3;
 
 /// Decisions taken again because a study was reopened or a deployment changed while the result was recorded.
 const DECISIONS_MAX: usize = 10;
 
 /// What an `Infer` job is about, as it stands when it begins.
-struct Subject {
-    study: Study,
-    facts: StudyFacts,
-    deployment: Deployment,
+pub(crate) struct Subject {
+    pub(crate) study: Study,
+    pub(crate) facts: StudyFacts,
+    pub(crate) deployment: Deployment,
 }
 
-/// Carry out an `Infer` job.
+/// Carry out an `Infer` job. When the deployment got another version meanwhile, that one runs: what is left of a version
+/// that was taken back does not leave (AV-09).
 pub(crate) async fn infer(context: &Context, job: &Job) -> Result<(), JobError> {
+    for _ in 0..RUNS_MAX {
+        if infer_once(context, job).await? == Attempt::Ended {
+            return Ok(());
+        }
+    }
+    Err(JobError::Broken(format!("the version changed {RUNS_MAX} times during the run")))
+}
+
+/// How one run ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// Recorded.
+    Ended,
+    /// The deployment has another version than the one that ran.
+    OtherVersion,
+}
+
+async fn infer_once(context: &Context, job: &Job) -> Result<Attempt, JobError> {
     let subject = read_subject(context, job).await?;
+    if let Some(product) = read_product(context, &subject.deployment).await? {
+        return black_box::infer(context, job, &subject, &product).await;
+    }
     let decision = decide(context, job, &subject.facts, &subject.deployment, Stage::BeforeInference).await?;
     let ended = superseded(&subject.study, job).or_else(|| decision.verdict.disposition());
     if let Some(disposition) = ended {
@@ -44,11 +71,24 @@ pub(crate) async fn infer(context: &Context, job: &Job) -> Result<(), JobError> 
         Ok(ran) => ran,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "an inference failed");
-            return end(context, job, None, &Disposition::Failed(failure(&error))).await;
+            let ended = end(context, job, None, &Disposition::Failed(failure(&error))).await?;
+            stop_other_version(context, &subject.deployment, &error).await?;
+            return Ok(ended);
         }
     };
-    let ran = Ran { package, outcome, inputs, started_at, finished_at: context.clock.now() };
-    release(context, job, &subject, &Arc::new(ran)).await
+    let ran = ModelRun { package, outcome, inputs, started_at, finished_at: context.clock.now() };
+    release(context, job, &subject, &Ran::Model(Arc::new(ran))).await
+}
+
+/// The product that stands behind the deployment's package, if one does. What the gate has to say about a package that
+/// cannot be read is said later.
+async fn read_product(context: &Context, deployment: &Deployment) -> Result<Option<Product>, JobError> {
+    let package = match context.catalog.package_get(&deployment.package_digest.to_string()).await {
+        Ok(package) => package,
+        Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error.into()),
+        Err(_) => return Ok(None),
+    };
+    Ok(serde_json::from_value::<Manifest>(package.manifest).ok().and_then(Product::of))
 }
 
 async fn read_subject(context: &Context, job: &Job) -> Result<Subject, JobError> {
@@ -65,19 +105,22 @@ async fn read_deployment(context: &Context, job: &Job) -> Result<Deployment, Job
     found.ok_or_else(|| JobError::Broken("the deployment is not in the catalog".to_owned()))
 }
 
-async fn decide(
+pub(crate) async fn decide(
     context: &Context,
     job: &Job,
     facts: &StudyFacts,
     deployment: &Deployment,
     stage: Stage,
 ) -> Result<GateDecision, JobError> {
+    let (study_key, revision) = job_subject(job)?;
+    let role = role(context, &study_key, revision, deployment).await?;
     let package = context.catalog.package_get(&deployment.package_digest.to_string()).await;
-    ask(facts, deployment, package, job.created_at, stage, context.clock.now())
+    let rollout = RolloutFacts { role: role.as_ref(), shadow_waiting: None };
+    ask(facts, deployment, package, job.created_at, stage, context.clock.now(), rollout)
 }
 
 /// A late image makes what was to be analysed incomplete (AV-02): the later revision is analysed instead.
-fn superseded(study: &Study, job: &Job) -> Option<Disposition> {
+pub(crate) fn superseded(study: &Study, job: &Job) -> Option<Disposition> {
     let revision = job.revision.unwrap_or_default();
     let reopened = study.revision != revision || study.state == StudyState::Receiving;
     reopened.then(|| {
@@ -90,14 +133,15 @@ fn superseded(study: &Study, job: &Job) -> Option<Disposition> {
     })
 }
 
-async fn end(
+pub(crate) async fn end(
     context: &Context,
     job: &Job,
     decision: Option<&GateDecision>,
     disposition: &Disposition,
-) -> Result<(), JobError> {
+) -> Result<Attempt, JobError> {
     let decision = decision.map(record);
-    Ok(context.catalog.inference_end(&job.lease(), decision.as_ref(), disposition, context.clock.now()).await?)
+    context.catalog.inference_end(&job.lease(), decision.as_ref(), disposition, context.clock.now()).await?;
+    Ok(Attempt::Ended)
 }
 
 /// The current instances of the chosen series with their bytes, or why one of them cannot be used.
@@ -145,6 +189,17 @@ async fn run(
     work.await.unwrap_or_else(|_panicked| Err(InferError::Defect("the inference thread panicked".to_owned())))
 }
 
+/// A server that runs a version nobody accepted is not asked about the next study either (MV-15). The study that showed
+/// it has ended by now, because a suspension takes its job away.
+async fn stop_other_version(context: &Context, deployment: &Deployment, error: &InferError) -> Result<(), JobError> {
+    let InferError::RemoteVersion { expected, found } = error else { return Ok(()) };
+    let (name, now) = (deployment.spec.name.as_str(), context.clock.now());
+    let reason = format!("the server runs version {found} instead of {expected}");
+    context.catalog.deployment_suspend(name, "stop-rule:remote-version", &reason, now).await?;
+    let text = format!("{name} is suspended: {reason}, and nobody declared that");
+    Ok(context.catalog.alarm_raise("remote-version", &text, None, Some(name), now).await?)
+}
+
 /// The stable code and sentence of a failed run (AV-04, AV-10).
 fn failure(error: &InferError) -> Reason {
     let code = match error {
@@ -158,8 +213,8 @@ fn failure(error: &InferError) -> Reason {
     Reason::new(code, describe(error))
 }
 
-/// A finished run.
-struct Ran {
+/// A finished run of a model of this process, or of one that a server runs tensor by tensor.
+pub(crate) struct ModelRun {
     package: Arc<LoadedPackage>,
     outcome: Outcome,
     inputs: Vec<InstanceInput>,
@@ -167,19 +222,60 @@ struct Ran {
     finished_at: Timestamp,
 }
 
+/// A finished run, whoever computed it.
+pub(crate) enum Ran {
+    /// A model whose outputs are interpreted and encoded here.
+    Model(Arc<ModelRun>),
+    /// A product that makes its own result objects.
+    Product(Arc<ProductRun>),
+}
+
+impl Ran {
+    fn package(&self) -> Digest {
+        match self {
+            Ran::Model(run) => run.outcome.package_digest,
+            Ran::Product(run) => run.package(),
+        }
+    }
+
+    fn started_at(&self) -> Timestamp {
+        match self {
+            Ran::Model(run) => run.started_at,
+            Ran::Product(run) => run.started_at(),
+        }
+    }
+
+    fn finished_at(&self) -> Timestamp {
+        match self {
+            Ran::Model(run) => run.finished_at,
+            Ran::Product(run) => run.finished_at(),
+        }
+    }
+
+    fn record(&self) -> serde_json::Value {
+        match self {
+            Ran::Model(run) => inference_record(run),
+            Ran::Product(run) => black_box::inference_record(run),
+        }
+    }
+}
+
 /// Ask the gate again, encode, and record everything in one act. When the study or the deployment changed in between,
 /// the catalog refuses, and the gate is asked once more.
-async fn release(context: &Context, job: &Job, subject: &Subject, ran: &Arc<Ran>) -> Result<(), JobError> {
+pub(crate) async fn release(context: &Context, job: &Job, subject: &Subject, ran: &Ran) -> Result<Attempt, JobError> {
     for _ in 0..DECISIONS_MAX {
         let (study_key, revision) = job_subject(job)?;
         let now = read_subject(context, job).await?;
+        if now.deployment.state.runs() && now.deployment.package_digest != ran.package() {
+            return Ok(Attempt::OtherVersion);
+        }
         let decision = decide(context, job, &subject.facts, &now.deployment, Stage::BeforeRelease).await?;
         let mut disposition =
             superseded(&now.study, job).or_else(|| decision.verdict.disposition()).unwrap_or(Disposition::Analysed);
         let shadow = matches!(decision.verdict, Verdict::Run { shadow: true, .. });
         let mut results = Vec::new();
         if disposition == Disposition::Analysed {
-            match keep_results(context, &now, ran, revision, shadow).await? {
+            match results_of(context, &now, ran, revision, shadow).await? {
                 Ok(kept) => results = kept,
                 Err(reason) => disposition = Disposition::Failed(reason),
             }
@@ -190,10 +286,10 @@ async fn release(context: &Context, job: &Job, subject: &Subject, ran: &Arc<Ran>
             revision,
             deployment: now.deployment.spec.name.clone(),
             deployment_revision: now.deployment.revision,
-            package: ran.outcome.package_digest,
-            record: inference_record(ran),
-            started_at: ran.started_at,
-            finished_at: ran.finished_at,
+            package: ran.package(),
+            record: ran.record(),
+            started_at: ran.started_at(),
+            finished_at: ran.finished_at(),
             decision: record(&decision),
             disposition,
             results,
@@ -202,14 +298,14 @@ async fn release(context: &Context, job: &Job, subject: &Subject, ran: &Arc<Ran>
         };
         match context.catalog.inference_record(&job.lease(), &outcome, context.clock.now()).await {
             Err(StoreError::StudyReopened | StoreError::DeploymentChanged) => {}
-            recorded => return Ok(recorded.map(|_deliveries| ())?),
+            recorded => return Ok(recorded.map(|_deliveries| Attempt::Ended)?),
         }
     }
     Err(JobError::Broken(format!("the deployment or the study changed {DECISIONS_MAX} times during the release")))
 }
 
 /// The immutable record (MV-19): digests of everything, outputs, engine and times; no patient data.
-fn inference_record(ran: &Ran) -> serde_json::Value {
+fn inference_record(ran: &ModelRun) -> serde_json::Value {
     let outcome = &ran.outcome;
     let images: Vec<_> = ran
         .inputs
@@ -234,11 +330,25 @@ fn inference_record(ran: &Ran) -> serde_json::Value {
     })
 }
 
+/// The result objects of a run: encoded here, or as the product made them.
+async fn results_of(
+    context: &Context,
+    subject: &Subject,
+    ran: &Ran,
+    revision: u32,
+    shadow: bool,
+) -> Result<Result<Vec<NewResult>, Reason>, JobError> {
+    match ran {
+        Ran::Model(run) => keep_results(context, subject, run, revision, shadow).await,
+        Ran::Product(run) => Ok(Ok(black_box::keep_results(run))),
+    }
+}
+
 /// Encode and make the bytes durable; the catalog names them in the act that follows.
 async fn keep_results(
     context: &Context,
     subject: &Subject,
-    ran: &Arc<Ran>,
+    ran: &Arc<ModelRun>,
     revision: u32,
     shadow: bool,
 ) -> Result<Result<Vec<NewResult>, Reason>, JobError> {
@@ -279,16 +389,17 @@ fn kind(result: &EncodedResult) -> ResultKind {
         hilum_result::ResultKind::StructuredReport => ResultKind::Report,
         hilum_result::ResultKind::Segmentation => ResultKind::Segmentation,
         hilum_result::ResultKind::KeyImage => ResultKind::KeyImage,
+        hilum_result::ResultKind::RejectionNote => ResultKind::RejectionNote,
     }
 }
 
-fn explicit_little_endian() -> Uid {
+pub(crate) fn explicit_little_endian() -> Uid {
     hilum_dicom::EXPLICIT_VR_LITTLE_ENDIAN.parse().expect("a constant of PS3.6 is a UID")
 }
 
 fn encode_results(
     deployment: &Deployment,
-    ran: &Ran,
+    ran: &ModelRun,
     revision: u32,
     shadow: bool,
 ) -> Result<Vec<EncodedResult>, hilum_result::ResultError> {
@@ -305,7 +416,9 @@ fn encode_results(
         source: &source,
         now: ran.finished_at,
         content_qualification: match &regulatory_status {
-            Some(regulatory_status) if !shadow => ContentQualification::Product { regulatory_status },
+            Some(regulatory_status) if !shadow && deployment.spec.purpose == Purpose::Clinical => {
+                ContentQualification::Product { regulatory_status }
+            }
             _ => ContentQualification::Research,
         },
         seed: &[study, &revision, &digest, &deployment.spec.name],
@@ -330,7 +443,7 @@ fn regulatory_status(manifest: &Manifest) -> Option<String> {
     })
 }
 
-fn algorithm(deployment: &Deployment, ran: &Ran) -> AlgorithmIdentity {
+fn algorithm(deployment: &Deployment, ran: &ModelRun) -> AlgorithmIdentity {
     let package = &ran.package.manifest().package;
     let points = ran.outcome.output.findings.iter().filter_map(|finding| {
         Some((format!("operating point of {}", finding.label), format!("{}", finding.operating_point?)))

@@ -1,8 +1,9 @@
 //! The loop around jobs: lease, keep alive, carry out, and say what became of them.
 
-use crate::{Destination, Models, RetryPolicy, deliver, evaluate, infer};
-use hilum_store::{Catalog, Job, JobKind, Lease, LocalBlobs, StoreError};
-use hilum_types::{Clock, Reason};
+use crate::{Destination, Models, RetryPolicy, SiteKey, canary, deliver, evaluate, infer, inspect, watch as watching};
+use hilum_store::{Catalog, Job, JobKind, Lease, LocalBlobs, Priority, StoreError};
+use hilum_types::{AeTitle, Clock, Reason};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -24,10 +25,18 @@ pub struct WorkerOptions {
     pub owner: String,
     /// Jobs carried out at once.
     pub slots: usize,
+    /// Of these, how many may be runs whose results stay inside; at least 1.
+    pub shadow_slots: usize,
     /// A job whose worker is silent for this long passes to another.
     pub lease_seconds: u32,
     /// When failed deliveries are tried again.
     pub retry: RetryPolicy,
+    /// Our own AE title, under which products are called.
+    pub ae_title: AeTitle,
+    /// Longest wait for a product to take one object.
+    pub product_timeout: Duration,
+    /// Folder that relative paths of fixed cases are relative to.
+    pub data_dir: PathBuf,
 }
 
 /// Everything a job may need.
@@ -39,6 +48,7 @@ pub(crate) struct Context {
     pub(crate) destinations: Arc<Vec<Destination>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: Arc<WorkerOptions>,
+    pub(crate) site_key: SiteKey,
 }
 
 /// Why a job could not be carried out this time.
@@ -76,24 +86,30 @@ impl Worker {
         models: Models,
         destinations: Vec<Destination>,
         clock: Arc<dyn Clock>,
+        site_key: SiteKey,
         options: WorkerOptions,
     ) -> Result<Worker, WorkerError> {
         if options.slots == 0 {
             return Err(WorkerError::NoSlots);
         }
         let (destinations, options) = (Arc::new(destinations), Arc::new(options));
-        Ok(Worker { context: Context { catalog, blobs, models, destinations, clock, options } })
+        Ok(Worker { context: Context { catalog, blobs, models, destinations, clock, options, site_key } })
     }
 
     /// Work until `stop` is true; jobs in flight are finished first.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
         tasks.spawn(complete_studies(self.context.clone(), stop.clone()));
+        tasks.spawn(canary::schedule(self.context.clone(), stop.clone()));
         // One slot only ever does short work, so that a long inference cannot hold up the gate or a delivery.
-        tasks.spawn(slot(self.context.clone(), &[JobKind::Evaluate, JobKind::Deliver], 0, stop.clone()));
+        let short = &[JobKind::Evaluate, JobKind::Deliver];
+        tasks.spawn(slot(self.context.clone(), short, Priority::SHADOW, 0, stop.clone()));
+        let shadow_slots = self.context.options.shadow_slots.max(1);
         for number in 1..=self.context.options.slots {
-            tasks.spawn(slot(self.context.clone(), &JobKind::ALL, number, stop.clone()));
+            let lowest = if number <= shadow_slots { Priority::SHADOW } else { Priority::ROUTINE };
+            tasks.spawn(slot(self.context.clone(), &JobKind::ALL, lowest, number, stop.clone()));
         }
+        tasks.spawn(watching::keep_warm(self.context.clone(), stop.clone()));
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended
                 && error.is_panic()
@@ -105,7 +121,7 @@ impl Worker {
 }
 
 /// Sleep, but wake at once when told to stop. Says whether to go on.
-async fn pause(stop: &mut watch::Receiver<bool>, duration: Duration) -> bool {
+pub(crate) async fn pause(stop: &mut watch::Receiver<bool>, duration: Duration) -> bool {
     let stopped = tokio::time::timeout(duration, stop.wait_for(|stop| *stop)).await;
     stopped.is_err()
 }
@@ -128,13 +144,29 @@ async fn complete_studies(context: Context, mut stop: watch::Receiver<bool>) {
 }
 
 /// One job after the other.
-async fn slot(context: Context, kinds: &'static [JobKind], number: usize, mut stop: watch::Receiver<bool>) {
+async fn slot(
+    context: Context,
+    kinds: &'static [JobKind],
+    lowest: Priority,
+    number: usize,
+    mut stop: watch::Receiver<bool>,
+) {
     let owner = format!("{}/{number}", context.options.owner);
+    let seconds = context.options.lease_seconds;
     while !*stop.borrow() {
-        let leased = context.catalog.job_lease(kinds, &owner, context.clock.now(), context.options.lease_seconds).await;
+        let leased = context.catalog.job_lease_urgent(kinds, lowest, &owner, context.clock.now(), seconds).await;
         let wait = match leased {
             Ok(Some(job)) => {
+                let ran_for = job.deployment.clone().filter(|_| job.kind == JobKind::Infer);
                 carry_out(&context, job).await;
+                if let Some(name) = ran_for
+                    && let Err(error) = watching::hold_bounds(&context, &name).await
+                {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the bounds of a rollout were not checked"
+                    );
+                }
                 continue;
             }
             Ok(None) => POLL,
@@ -156,7 +188,7 @@ async fn carry_out(context: &Context, job: Job) {
     let task = {
         let (context, job) = (context.clone(), job.clone());
         tokio::spawn(async move {
-            if job.kind != JobKind::Deliver && ATTEMPTS_MAX < job.attempts {
+            if job.kind != JobKind::Deliver && ATTEMPTS_MAX < job.attempts - job.n_waits().min(job.attempts) {
                 // It took its worker down each time, so nobody was left to say so.
                 return Err(JobError::Broken(format!("given up after {ATTEMPTS_MAX} attempts that never ended")));
             }
@@ -164,6 +196,8 @@ async fn carry_out(context: &Context, job: Job) {
                 JobKind::Evaluate => evaluate::evaluate(&context, &job).await,
                 JobKind::Infer => infer::infer(&context, &job).await,
                 JobKind::Deliver => deliver::deliver(&context, &job).await,
+                JobKind::Canary => canary::run(&context, &job).await,
+                JobKind::Inspect => inspect::inspect(&context, &job).await,
             }
         })
     };
@@ -217,7 +251,11 @@ async fn settle(context: &Context, job: &Job, lease: &Lease, error: JobError) ->
         "a job failed"
     );
     let text = describe(&error);
-    let next = RetryPolicy { attempts_max: ATTEMPTS_MAX, ..context.options.retry }.next(job.attempts, 0.0, now);
+    let next = RetryPolicy { attempts_max: ATTEMPTS_MAX, ..context.options.retry }.next(
+        job.attempts - job.n_waits().min(job.attempts),
+        0.0,
+        now,
+    );
     match next {
         Some(due_at) if passing => context.catalog.job_retry(lease, due_at, &text, now).await,
         _ => {
