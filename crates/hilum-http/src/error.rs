@@ -58,16 +58,26 @@ problem_codes! {
     ResultNotFound = "result-not-found", NOT_FOUND, "Take the SOP Instance UID from the results in the journey of the study.";
     /// The result may not be shown: shadow, reading mode or withheld.
     ResultNotReleased = "result-not-released", FORBIDDEN, "The gate did not release this result to readers; the journey of the study says why.";
+    /// The result was retracted by a recall.
+    ResultRetracted = "result-retracted", GONE, "The journey of the study says why and under which recall record; do not use the result.";
     /// The result object has no picture that can be shown.
     NoPreview = "no-preview", NOT_FOUND, "Only key images with 8-bit pixels have a preview; retrieve the object from the archive instead.";
     /// No deployment of that name.
     DeploymentNotFound = "deployment-not-found", NOT_FOUND, "List the names with GET /api/v1/deployments.";
     /// No model package of that digest.
     ModelNotFound = "model-not-found", NOT_FOUND, "List the digests with GET /api/v1/models; give 12 digits or more.";
+    /// No record of that digest.
+    RecordNotFound = "record-not-found", NOT_FOUND, "List the digests with GET /api/v1/records; give 12 digits or more.";
+    /// Name and password do not belong together, or the person may not act any more.
+    NotSignedIn = "not-signed-in", FORBIDDEN, "Check name and password; somebody with the role governance sets a new one with hilum user password.";
+    /// Too many wrong passwords.
+    TooManyAttempts = "too-many-attempts", TOO_MANY_REQUESTS, "Wait a quarter of an hour; look at the sign-ins refused in the audit record.";
     /// No delivery of that key.
     DeliveryNotFound = "delivery-not-found", NOT_FOUND, "List the keys with GET /api/v1/deliveries.";
     /// No alarm of that key.
     AlarmNotFound = "alarm-not-found", NOT_FOUND, "List the keys with GET /api/v1/alarms.";
+    /// No recall record of that digest.
+    RecallNotFound = "recall-not-found", NOT_FOUND, "List the digests with GET /api/v1/recalls; give 12 digits or more.";
     /// A parameter of the address cannot be read.
     InvalidParameter = "invalid-parameter", BAD_REQUEST, "Correct the parameter that the message names.";
     /// The body cannot be read.
@@ -141,6 +151,7 @@ impl From<StoreError> for Problem {
         let code = match error.kind() {
             ErrorKind::NotFound => ProblemCode::NoSuchAddress,
             ErrorKind::Conflict => ProblemCode::Conflict,
+            ErrorKind::Denied => ProblemCode::NotSignedIn,
             ErrorKind::Unavailable => ProblemCode::Unavailable,
             ErrorKind::OutOfResources => ProblemCode::OutOfSpace,
             ErrorKind::Corrupt => ProblemCode::StoredDataDamaged,

@@ -12,11 +12,12 @@ mod metrics;
 mod pages;
 mod security;
 mod server;
+mod sign_ins;
 mod state;
 mod stow;
 mod words;
 
-pub use api::{openapi_json, schema};
+pub use api::{openapi_json, recalls, schema};
 pub use error::{Problem, ProblemBody, ProblemCode};
 pub use metrics::named_counts;
 pub use security::Hosts;

@@ -1,6 +1,7 @@
 use crate::metrics::Metrics;
 use crate::pages::view::Chip;
 use crate::security::Hosts;
+use crate::sign_ins::SignIns;
 use hilum_audit::{AuditAction, AuditEvent, AuditSubject, SubjectKind};
 use hilum_intake::Intake;
 use hilum_store::{BlobStore, Catalog, Committer, StoreError, StudyKey};
@@ -106,6 +107,7 @@ pub struct AppState {
     pub(crate) metrics: Metrics,
     pub(crate) accesses: Arc<Mutex<HashMap<StudyKey, Timestamp>>>,
     pub(crate) settled: Arc<Mutex<HashMap<SettledKey, Vec<Chip>>>>,
+    pub(crate) sign_ins: SignIns,
 }
 
 /// Study, its revision, and when a deployment last changed: a changed reading mode changes what is shown.
@@ -132,6 +134,7 @@ impl AppState {
             metrics: Metrics::default(),
             accesses: Arc::default(),
             settled: Arc::default(),
+            sign_ins: SignIns::default(),
         }
     }
 

@@ -19,6 +19,8 @@ pub enum Status {
     Result,
     /// The model ran; its result is not shown to readers.
     Hidden,
+    /// The model ran, and its result was retracted by a recall.
+    Retracted,
     /// The model is not meant for this study.
     NotEligible,
     /// The model may not be used now.
@@ -71,6 +73,7 @@ impl Status {
             Status::Indeterminate => "Undecided",
             Status::Result => "Result",
             Status::Hidden => "Hidden",
+            Status::Retracted => "Retracted",
             Status::NotEligible => "Not eligible",
             Status::Withheld => "Withheld",
             Status::Failed => "Failed",
@@ -86,7 +89,7 @@ impl Status {
             Status::Finding => "finding",
             Status::NoFinding | Status::Result => "normal",
             Status::Indeterminate | Status::Withheld | Status::Expired => "attention",
-            Status::Failed => "worse",
+            Status::Failed | Status::Retracted => "worse",
             Status::Hidden | Status::NotEligible => "unknown",
             Status::Waiting => "waiting",
             Status::Running => "running",
@@ -95,7 +98,15 @@ impl Status {
 
     /// Whether the model looked at the study.
     pub fn is_analysed(self) -> bool {
-        matches!(self, Status::Finding | Status::NoFinding | Status::Indeterminate | Status::Result | Status::Hidden)
+        matches!(
+            self,
+            Status::Finding
+                | Status::NoFinding
+                | Status::Indeterminate
+                | Status::Result
+                | Status::Hidden
+                | Status::Retracted
+        )
     }
 
     /// Whether it will change by itself.

@@ -1,5 +1,6 @@
 //! From the records of the catalog to the journey that the interface and the pages show (GV-11, UX-01).
 
+use super::recalls::RetractionBody;
 use super::schema::{
     DecisionBody, DeliveryBody, DeploymentJourney, DispositionBody, EventBody, FindingBody, InferenceBody,
     InstanceBody, ReasonBody, ResultBody, RevisionBody, SegmentBody, StepBody, StudyJourney, StudySummary, millis,
@@ -7,6 +8,7 @@ use super::schema::{
 use crate::words::Status;
 use hilum_gate::Step;
 use hilum_registry::{Deployment, ReadingMode};
+use hilum_store::recalls::Retraction;
 use hilum_store::records::{GateDecisionRecord, Inference, Journey};
 use hilum_store::{JobKind, JobState};
 use hilum_types::{Disposition, ModelOutput};
@@ -20,6 +22,7 @@ pub(crate) fn study_journey(journey: &Journey, deployments: &[Deployment]) -> St
         instances: journey.instances.iter().map(InstanceBody::from).collect(),
         revisions: journey.revisions.iter().map(RevisionBody::from).collect(),
         deployments: deployment_journeys(journey, deployments),
+        retractions: journey.retractions.iter().map(|retraction| RetractionBody::of(retraction, journey)).collect(),
         events: events(journey),
     }
 }
@@ -64,16 +67,24 @@ fn one(journey: &Journey, deployments: &[Deployment], name: &str, revision: u32)
     let inference = journey.inferences.iter().rfind(|i| of_revision(i.revision, &i.deployment));
     let hidden = is_hidden(journey, deployments, name, revision);
     let output = inference.and_then(output_of);
-    let shown = output.as_ref().filter(|_| disposition == Some(&Disposition::Analysed) && !hidden);
+    let retracted = retraction_of(journey, name, revision);
+    let shown =
+        output.as_ref().filter(|_| disposition == Some(&Disposition::Analysed) && !hidden && retracted.is_none());
     let running = journey.jobs.iter().any(|job| {
         job.kind == JobKind::Infer
             && job.state == JobState::Leased
             && job.revision == Some(revision)
             && job.deployment.as_deref() == Some(name)
     });
-    let reasons = match disposition.and_then(Disposition::reason) {
-        Some(reason) => vec![ReasonBody::from(reason)],
-        None => {
+    let reasons = match (disposition.and_then(Disposition::reason), retracted) {
+        (_, Some(retraction)) => vec![ReasonBody {
+            code: "result.retracted".to_owned(),
+            text: format!("retracted: {}", retraction.reason),
+            criterion: "recall".to_owned(),
+            value: retraction.record.short(),
+        }],
+        (Some(reason), None) => vec![ReasonBody::from(reason)],
+        (None, None) => {
             let last = decisions.iter().rfind(|(r, _)| *r == revision);
             last.map(|(_, decision)| decision.reasons.iter().map(ReasonBody::from).collect()).unwrap_or_default()
         }
@@ -82,7 +93,10 @@ fn one(journey: &Journey, deployments: &[Deployment], name: &str, revision: u32)
     DeploymentJourney {
         deployment: name.to_owned(),
         revision,
-        status: Status::of(disposition, output.as_ref(), hidden, running),
+        status: match retracted {
+            Some(_) => Status::Retracted,
+            None => Status::of(disposition, output.as_ref(), hidden, running),
+        },
         disposition: disposition.map(|disposition| disposition.name().to_owned()),
         reasons,
         decisions: decisions.iter().map(|(revision, decision)| decision_body(*revision, decision)).collect(),
@@ -91,6 +105,13 @@ fn one(journey: &Journey, deployments: &[Deployment], name: &str, revision: u32)
         deliveries: journey.deliveries.iter().filter(|d| d.result.deployment == name).map(DeliveryBody::from).collect(),
         earlier: earlier.map(DispositionBody::from).collect(),
     }
+}
+
+/// The recall under which the results of a revision and deployment are retracted (AV-11).
+fn retraction_of<'a>(journey: &'a Journey, name: &str, revision: u32) -> Option<&'a Retraction> {
+    let mut results = journey.results.iter().filter(|r| r.deployment == name && r.revision == revision);
+    let record = results.find_map(|result| result.retracted_by)?;
+    journey.retractions.iter().find(|retraction| retraction.record == record)
 }
 
 /// Whether readers may not see what the model said: it ran in shadow, or the deployment's reading mode says so.

@@ -17,11 +17,11 @@ use utoipa::IntoParams;
 /// Items of one list at most.
 const LIMIT_MAX: u32 = 1000;
 
-fn invalid(message: impl Into<String>) -> Problem {
+pub(super) fn invalid(message: impl Into<String>) -> Problem {
     Problem::new(ProblemCode::InvalidParameter, message)
 }
 
-fn limit(asked: Option<u32>) -> Result<u32, Problem> {
+pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
     match asked.unwrap_or(100) {
         limit @ 1..=LIMIT_MAX => Ok(limit),
         _ => Err(invalid(format!("limit must be 1 to {LIMIT_MAX}"))),

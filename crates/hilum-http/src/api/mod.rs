@@ -6,6 +6,8 @@ pub(crate) mod health;
 pub(crate) mod journey;
 pub(crate) mod lists;
 mod objects;
+pub mod recalls;
+pub(crate) mod records;
 pub mod schema;
 pub(crate) mod studies;
 
@@ -32,7 +34,7 @@ pub(crate) use studies::find_study;
         (name = "studies", description = "Studies, their journeys and their bytes"),
         (name = "models", description = "Packages and deployments"),
         (name = "deliveries", description = "Results on their way"),
-        (name = "records", description = "Books and audit"),
+        (name = "records", description = "Books, recalls, audit, signed records"),
         (name = "system", description = "Health, queue, alarms, quarantine, metrics"),
         (name = "dicom-web", description = "PS3.18")
     )
@@ -56,8 +58,13 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(lists::get_model))
         .routes(routes!(lists::list_deliveries))
         .routes(routes!(acts::retry_delivery))
+        .routes(routes!(recalls::list_recalls))
+        .routes(routes!(recalls::get_recall))
         .routes(routes!(lists::list_audit))
         .routes(routes!(lists::verify_audit))
+        .routes(routes!(records::list_records))
+        .routes(routes!(records::get_record))
+        .routes(routes!(records::sign_record))
         .routes(routes!(lists::list_quarantine))
         .routes(routes!(lists::list_alarms))
         .routes(routes!(acts::acknowledge_alarm))

@@ -73,6 +73,9 @@ pub(super) async fn get_result_preview(
     let result = state.catalog.result_by_uid(&uid(&sop_instance_uid)?).await?;
     let missing = || Problem::new(ProblemCode::ResultNotFound, "no such result is held");
     let result = result.ok_or_else(missing)?;
+    if result.retracted_by.is_some() {
+        return Err(Problem::new(ProblemCode::ResultRetracted, "the result was retracted"));
+    }
     check_shown(&state, &result).await?;
     if result.kind != ResultKind::KeyImage || PREVIEW_BYTES_MAX < result.size {
         return Err(no_preview());

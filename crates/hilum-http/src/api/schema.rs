@@ -337,7 +337,7 @@ pub struct InferenceBody {
 /// A result object.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ResultBody {
-    /// `report`, `key_image` or `segmentation`.
+    /// `report`, `key_image`, `segmentation`, `other` or `rejection_note`.
     pub kind: String,
     /// SOP Instance UID, the same however often it is encoded or sent.
     pub sop_instance_uid: String,
@@ -351,6 +351,8 @@ pub struct ResultBody {
     pub released: bool,
     /// Later revision whose result takes its place.
     pub superseded_by: Option<u32>,
+    /// Digest of the recall record under which it is retracted.
+    pub retracted_by: Option<String>,
     /// When it was recorded.
     pub created_at: String,
 }
@@ -365,6 +367,7 @@ impl From<&ResultObject> for ResultBody {
             size: result.size,
             released: result.released,
             superseded_by: result.superseded_by,
+            retracted_by: result.retracted_by.map(|record| record.to_string()),
             created_at: result.created_at.to_string(),
         }
     }
@@ -377,9 +380,9 @@ pub struct DeliveryBody {
     pub id: String,
     /// Study it belongs to.
     pub study_key: String,
-    /// Deployment that made the result.
+    /// Deployment that made the result; empty for a rejection note.
     pub deployment: String,
-    /// Kind of result: `report`, `key_image` or `segmentation`.
+    /// Kind of result: `report`, `key_image`, `segmentation`, `other` or `rejection_note`.
     pub result_kind: String,
     /// SOP Instance UID of the result.
     pub sop_instance_uid: String,
@@ -474,6 +477,8 @@ pub struct StudyJourney {
     pub revisions: Vec<RevisionBody>,
     /// What became of it for every deployment that considered it.
     pub deployments: Vec<DeploymentJourney>,
+    /// Recalls under which results of the study are retracted, oldest first (AV-11).
+    pub retractions: Vec<super::recalls::RetractionBody>,
     /// What happened, in order.
     pub events: Vec<EventBody>,
 }
@@ -546,10 +551,20 @@ pub struct SuspensionBody {
 pub struct DeploymentBody {
     /// Its name.
     pub name: String,
-    /// `draft`, `shadow`, `active`, `suspended` or `retired`.
+    /// `draft`, `accepted`, `shadow`, `limited`, `active`, `suspended` or `retired`.
     pub state: String,
+    /// `research` or `clinical`.
+    pub purpose: String,
+    /// Deployment whose version it shall replace.
+    pub champion: Option<String>,
+    /// Champion that took over its version.
+    pub superseded_by: Option<String>,
     /// Exact package.
     pub package_digest: String,
+    /// Package that a rollback returns to.
+    pub rollback_package_digest: Option<String>,
+    /// Until when the accepted local validation of a clinical deployment counts.
+    pub accepted_until: Option<String>,
     /// Person or role that answers for it.
     pub owner: String,
     /// `alongside`, `after first read` or `shadow`.
@@ -585,7 +600,12 @@ impl From<&Deployment> for DeploymentBody {
         DeploymentBody {
             name: spec.name.clone(),
             state: deployment.state.name().to_owned(),
+            purpose: spec.purpose.name().to_owned(),
+            champion: spec.champion.clone(),
+            superseded_by: deployment.superseded_by.clone(),
             package_digest: deployment.package_digest.to_string(),
+            rollback_package_digest: deployment.rollback.as_ref().map(|target| target.package.to_string()),
+            accepted_until: deployment.acceptance.as_ref().map(|proof| proof.until.to_string()),
             owner: spec.owner.clone(),
             reading_mode: crate::words::reading_mode(spec.reading_mode).to_owned(),
             destinations: spec.destinations.clone(),
@@ -710,7 +730,7 @@ impl From<&Alarm> for AlarmBody {
 /// Jobs of one kind in one state.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct QueueDepthBody {
-    /// `evaluate`, `infer` or `deliver`.
+    /// `evaluate`, `infer`, `deliver`, `canary` or `inspect`.
     pub kind: String,
     /// `queued`, `leased`, `done`, `dead` or `cancelled`.
     pub state: String,
@@ -736,7 +756,7 @@ impl From<&QueueDepth> for QueueDepthBody {
 pub struct JobBody {
     /// Its name.
     pub key: String,
-    /// `evaluate`, `infer` or `deliver`.
+    /// `evaluate`, `infer`, `deliver`, `canary` or `inspect`.
     pub kind: String,
     /// Study it is about.
     pub study_key: Option<String>,

@@ -11,7 +11,7 @@ use crate::{Problem, ProblemCode};
 use askama::Template;
 use axum::extract::State;
 use axum::response::{Redirect, Response};
-use hilum_registry::{Deployment, DeploymentState};
+use hilum_registry::{Deployment, DeploymentState, Purpose};
 use hilum_store::records::{Delivery, DeliveryFilter, DeliveryState, Package};
 use hilum_store::{JobState, QueueDepth};
 use serde::Deserialize;
@@ -25,6 +25,7 @@ struct DeploymentRow {
     reading_mode: &'static str,
     destinations: String,
     limits: Vec<(String, String)>,
+    rollout: Vec<(&'static str, String)>,
     suspension: String,
     since: Option<Moment>,
     can_suspend: bool,
@@ -45,10 +46,11 @@ pub(super) async fn deployments(State(state): State<AppState>, shell: Shell) -> 
     let all = state.catalog.deployment_list().await?;
     let packages = state.catalog.package_list().await?;
     let n = |wanted| all.iter().filter(|d| d.state == wanted).count() as u64;
-    let (active, suspended) = (n(DeploymentState::Active), n(DeploymentState::Suspended));
+    let delivered = n(DeploymentState::Active) + n(DeploymentState::Limited);
+    let suspended = n(DeploymentState::Suspended);
     let mut heading = match all.len() {
         0 => "No model is deployed".to_owned(),
-        _ => format!("{} delivered to readers", words_models(active)),
+        _ => format!("{} delivered to readers", words_models(delivered)),
     };
     if 0 < suspended {
         heading += &format!(", {suspended} suspended");
@@ -74,16 +76,37 @@ fn deployment_row(deployment: &Deployment, packages: &[Package]) -> DeploymentRo
         reading_mode: reading_mode(spec.reading_mode),
         destinations: spec.destinations.join(", "),
         limits: intended_use(deployment),
+        rollout: rollout(deployment),
         suspension: suspension.map(|s| format!("Suspended by {}: {}", by(&s.by), s.reason)).unwrap_or_default(),
         since: suspension.map(|s| Moment::of(s.since)),
-        can_suspend: matches!(
-            deployment.state,
-            DeploymentState::Active | DeploymentState::Shadow | DeploymentState::Draft
-        ),
+        can_suspend: !matches!(deployment.state, DeploymentState::Suspended | DeploymentState::Retired),
         can_resume: deployment.state == DeploymentState::Suspended,
         revision: deployment.revision,
         updated: Moment::of(deployment.updated_at),
     }
+}
+
+/// What it is for, what it stands on, whom it answers for, and what it returns to.
+fn rollout(deployment: &Deployment) -> Vec<(&'static str, String)> {
+    let (spec, rollout) = (&deployment.spec, &deployment.spec.rollout);
+    let mut pairs = vec![match (spec.purpose, &deployment.acceptance) {
+        (Purpose::Research, _) => ("Purpose", "research: no acceptance stands behind it".to_owned()),
+        (Purpose::Clinical, None) => ("Purpose", "clinical, not accepted yet".to_owned()),
+        (Purpose::Clinical, Some(proof)) => {
+            ("Purpose", format!("clinical, accepted {}, counts until {}", proof.accepted_at.day(), proof.until.day()))
+        }
+    }];
+    pairs.extend(spec.champion.iter().map(|champion| ("Challenges", champion.clone())));
+    pairs.extend(deployment.superseded_by.iter().map(|champion| ("Version taken over by", champion.clone())));
+    if rollout.limits() {
+        let share = rollout.share.map(|share| format!("{:.0} % of the patients", share * 100.0));
+        let lists = [rollout.sites.join(", "), rollout.stations.join(", ")];
+        let limits: Vec<String> = lists.into_iter().filter(|text| !text.is_empty()).chain(share).collect();
+        pairs.push(("Limited to", limits.join("; ")));
+    }
+    pairs
+        .extend(deployment.rollback.iter().map(|target| ("Returns to", format!("package {}", target.package.short()))));
+    pairs
 }
 
 /// The criteria a site states, spelled out.

@@ -7,8 +7,9 @@ use crate::ProblemCode;
 use crate::api::extract::ApiPath;
 use crate::api::find_study;
 use crate::api::journey::study_journey;
+use crate::api::recalls::RetractionBody;
 use crate::api::schema::{
-    DecisionBody, DeploymentJourney, EventBody, FindingBody, InstanceBody, SegmentBody, StudyJourney,
+    DecisionBody, DeliveryBody, DeploymentJourney, EventBody, FindingBody, InstanceBody, SegmentBody, StudyJourney,
 };
 use crate::state::AppState;
 use crate::words::{Status, count, duration, reading_mode, sentence, size};
@@ -77,6 +78,15 @@ struct Card {
     earlier: Vec<String>,
 }
 
+/// A recall, and what each archive said to it.
+struct RetractionRow {
+    sentence: String,
+    record: String,
+    at: Moment,
+    state: &'static str,
+    deliveries: Vec<DeliveryRow>,
+}
+
 struct TimelineRow {
     at: Moment,
     day: String,
@@ -117,6 +127,7 @@ struct StudyPage {
     mark: Mark,
     subtitle: String,
     facts: Vec<Fact>,
+    retractions: Vec<RetractionRow>,
     cards: Vec<Card>,
     nothing: &'static str,
     timeline: Vec<TimelineRow>,
@@ -149,6 +160,7 @@ pub(super) async fn study(
         subtitle: subtitle(&shown),
         facts: facts(&journey.study),
         nothing: nothing(&shown, deployments.is_empty()),
+        retractions: shown.retractions.iter().map(retraction_row).collect(),
         cards,
         timeline,
         total,
@@ -170,6 +182,8 @@ fn heading(journey: &StudyJourney, cards: &[Card]) -> (String, Mark) {
     }
     let status = if !found.is_empty() {
         return (format!("{}{}", sentence(&found.join(", ")), rest(n_open, n_failed)), Mark::of(Status::Finding));
+    } else if of(Status::Retracted).next().is_some() {
+        Status::Retracted
     } else if of(Status::Indeterminate).next().is_some() {
         Status::Indeterminate
     } else if of(Status::NoFinding).next().is_some() {
@@ -190,6 +204,7 @@ fn heading(journey: &StudyJourney, cards: &[Card]) -> (String, Mark) {
         Status::NoFinding => "No finding".to_owned(),
         Status::Result => "Analysed".to_owned(),
         Status::Hidden => "Analysed; the result is not shown to readers".to_owned(),
+        Status::Retracted => "Result retracted".to_owned(),
         Status::Running => "A model is running".to_owned(),
         Status::Waiting => "Waiting".to_owned(),
         _ if n_analysed == 0 => {
@@ -290,7 +305,7 @@ fn card(journey: &DeploymentJourney, deployments: &[Deployment], packages: &[Pac
         run: run.unwrap_or_default(),
         decisions: journey.decisions.iter().map(decision).collect(),
         results: journey.results.len(),
-        deliveries: deliveries(journey),
+        deliveries: delivery_rows(&journey.deliveries),
         earlier: journey
             .earlier
             .iter()
@@ -318,6 +333,9 @@ fn outcome(journey: &DeploymentJourney, deployment: Option<&Deployment>) -> Stri
             let mode = deployment.map_or("shadow", |d| reading_mode(d.spec.reading_mode));
             let mode = if mode == "alongside" { "shadow" } else { mode };
             format!("The model ran. Its result is recorded and not shown to readers (reading mode {mode}).")
+        }
+        Status::Retracted => {
+            format!("The model ran, and its result was {reason}. Do not use it.")
         }
         Status::NotEligible => format!("The model did not run: {reason}."),
         Status::Withheld => format!("The model may not be used now: {reason}."),
@@ -383,8 +401,8 @@ fn decision(decision: &DecisionBody) -> Decision {
     }
 }
 
-fn deliveries(journey: &DeploymentJourney) -> Vec<DeliveryRow> {
-    let row = |delivery: &crate::api::schema::DeliveryBody| DeliveryRow {
+fn delivery_rows(deliveries: &[DeliveryBody]) -> Vec<DeliveryRow> {
+    let row = |delivery: &DeliveryBody| DeliveryRow {
         id: delivery.id.clone(),
         what: spelled(&delivery.result_kind),
         destination: delivery.destination.clone(),
@@ -394,7 +412,23 @@ fn deliveries(journey: &DeploymentJourney) -> Vec<DeliveryRow> {
         at: Moment::parse(delivery.delivered_at.as_ref().unwrap_or(&delivery.updated_at)),
         can_retry: delivery.state == "dead",
     };
-    journey.deliveries.iter().map(row).collect()
+    deliveries.iter().map(row).collect()
+}
+
+fn retraction_row(retraction: &RetractionBody) -> RetractionRow {
+    let state = match retraction.step.as_str() {
+        "noted" => "A rejection note was sent to every archive that holds or may hold a result.",
+        "inside" => "No note was needed: nothing had left, or an earlier recall has withdrawn it.",
+        "failed" => "The rejection note could not be written; somebody has to carry the recall on.",
+        _ => "The rejection note is still to be written.",
+    };
+    RetractionRow {
+        sentence: format!("{} ({})", sentence(&retraction.reason), spelled(&retraction.ground).to_lowercase()),
+        record: retraction.record.chars().take(12).collect(),
+        at: Moment::parse(&retraction.changed_at),
+        state,
+        deliveries: delivery_rows(&retraction.deliveries),
+    }
 }
 
 /// One row for each thing that happened; images that came one after the other are one row.
@@ -461,6 +495,8 @@ fn word(kind: &str) -> String {
         "result_released" => "released",
         "result_withheld" => "withheld",
         "result_superseded" => "superseded",
+        "result_retracted" => "retracted",
+        "rejection_note_released" => "note released",
         "delivery_attempted" => "sent",
         "delivery_retried" => "retried",
         "job_dead" => "given up",

@@ -25,7 +25,7 @@ impl Chip {
 
 fn detail(journey: &DeploymentJourney) -> String {
     match journey.status {
-        Status::NotEligible | Status::Withheld | Status::Failed | Status::Expired => {
+        Status::NotEligible | Status::Withheld | Status::Failed | Status::Expired | Status::Retracted => {
             journey.reasons.first().map(|reason| reason.text.clone()).unwrap_or_default()
         }
         Status::Finding => found(journey, "present").join(", "),
@@ -76,6 +76,8 @@ impl Mark {
     pub(crate) fn deployment(state: &str) -> Mark {
         match state {
             "active" => Mark::new("normal", "Active"),
+            "limited" => Mark::new("normal", "Limited"),
+            "accepted" => Mark::new("unknown", "Accepted"),
             "shadow" => Mark::new("unknown", "Shadow"),
             "suspended" => Mark::new("attention", "Suspended"),
             "retired" => Mark::new("unknown", "Retired"),

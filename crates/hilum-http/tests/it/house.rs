@@ -188,6 +188,7 @@ impl House {
             decisions: Vec::new(),
             dispositions: Vec::new(),
             infer: Vec::new(),
+            assignments: Vec::new(),
         };
         for (name, end) in ends {
             let (verdict, mut steps) = match end {
@@ -202,9 +203,11 @@ impl House {
             evaluation.decisions.push(self.decision(name, Stage::BeforeInference, verdict, steps));
             match end {
                 Some(end) => evaluation.dispositions.push(((*name).to_owned(), end.clone())),
-                None => {
-                    evaluation.infer.push(NewInference { deployment: (*name).to_owned(), priority: Priority::ROUTINE })
-                }
+                None => evaluation.infer.push(NewInference {
+                    deployment: (*name).to_owned(),
+                    priority: Priority::ROUTINE,
+                    after: None,
+                }),
             }
         }
         self.catalog.evaluation_record(&job.lease(), &evaluation, self.now()).await.unwrap();

@@ -6,5 +6,6 @@ mod house;
 mod journey;
 mod object;
 mod privacy;
+mod records;
 mod security;
 mod stow;
