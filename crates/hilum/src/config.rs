@@ -3,7 +3,9 @@
 use anyhow::{Context, Result, bail};
 use hilum_dimse::PeerAddress;
 use hilum_registry::DeploymentSpec;
+use hilum_sign::MakerPublicKey;
 use hilum_types::AeTitle;
+use hilum_worker::Trust;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -38,9 +40,15 @@ pub(crate) struct Config {
     /// The inference protocol for local models.
     #[serde(default)]
     pub(crate) oip: crate::oip::OipConfig,
+    /// Evidence packs.
+    #[serde(default)]
+    pub(crate) evidence: crate::commands::evidence::EvidenceConfig,
     /// Delivery policy.
     #[serde(default)]
     pub(crate) delivery: DeliveryConfig,
+    /// Which makers of packages are trusted.
+    #[serde(default)]
+    pub(crate) trust: TrustConfig,
     /// Where results go.
     #[serde(default, rename = "destination")]
     pub(crate) destinations: Vec<DestinationConfig>,
@@ -174,6 +182,8 @@ impl Default for StorageConfig {
 pub(crate) struct WorkerConfig {
     /// Jobs this process runs at once; 0 leaves them to `hilum work` processes.
     pub(crate) slots: usize,
+    /// How many of them may be runs whose results stay inside; at least 1, half of `slots` when left out.
+    pub(crate) shadow_slots: Option<usize>,
     /// A job whose worker is silent for this long passes to another.
     pub(crate) lease_seconds: u32,
 }
@@ -181,7 +191,7 @@ pub(crate) struct WorkerConfig {
 impl Default for WorkerConfig {
     fn default() -> Self {
         let slots = std::thread::available_parallelism().map_or(1, |n| n.get().clamp(1, 4));
-        WorkerConfig { slots, lease_seconds: 60 }
+        WorkerConfig { slots, shadow_slots: None, lease_seconds: 60 }
     }
 }
 
@@ -212,6 +222,40 @@ pub(crate) struct DeliveryConfig {
 impl Default for DeliveryConfig {
     fn default() -> Self {
         DeliveryConfig { retry_seconds_first: 5, retry_seconds_max: 900, attempts_max: 20, timeout_seconds: 60 }
+    }
+}
+
+/// `[trust]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TrustConfig {
+    /// Refuse packages that no trusted maker signed, at import and at every start.
+    pub(crate) require_signature: bool,
+    /// Files of public keys (PEM) of trusted makers, relative to the configuration.
+    pub(crate) keys: Vec<PathBuf>,
+    /// The keys themselves, once the files are read.
+    #[serde(skip)]
+    read: Vec<MakerPublicKey>,
+}
+
+impl TrustConfig {
+    /// What was configured, with the keys read.
+    pub(crate) fn trust(&self) -> Trust {
+        Trust { require_signature: self.require_signature, keys: self.read.clone() }
+    }
+
+    fn read_keys(&mut self, folder: &Path) -> Result<()> {
+        let mut problems = Vec::new();
+        for path in &self.keys {
+            match crate::commands::model::read_public_key(&folder.join(path)) {
+                Ok(key) => self.read.push(key),
+                Err(error) => problems.push(format!("[trust] keys: {error:#}")),
+            }
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        bail!("{} found:\n  {}", count(problems.len(), "problem"), problems.join("\n  "))
     }
 }
 
@@ -263,10 +307,13 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
         let mut config = Config::parse(&text).with_context(|| format!("configuration {}", path.display()))?;
+        let folder = path.parent().unwrap_or(Path::new("."));
         if config.data_dir.is_relative() {
-            let folder = path.parent().unwrap_or(Path::new("."));
             config.data_dir = folder.join(&config.data_dir);
         }
+        // An absolute path stays what it is.
+        config.evidence.signing_key = config.evidence.signing_key.map(|key| folder.join(key));
+        config.trust.read_keys(folder).with_context(|| format!("configuration {}", path.display()))?;
         Ok(config)
     }
 
@@ -319,6 +366,13 @@ impl Config {
             problems.push("[worker] lease_seconds must be at least 2".to_owned());
         }
         problems.extend(self.oip.problems());
+        if self.trust.require_signature && self.trust.keys.is_empty() {
+            problems.push(
+                "[trust] require_signature = true without keys refuses every package; list the makers' public keys in \
+                 keys"
+                    .to_owned(),
+            );
+        }
         for peer in &self.dimse.peers {
             if let Some(Err(error)) = peer.address.as_deref().map(str::parse::<PeerAddress>) {
                 problems.push(format!("[[dimse.peer]] {}: {error}", peer.ae_title));

@@ -61,10 +61,20 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Import and list model packages.
+    /// Import, list, sign and verify model packages.
     Model {
         #[command(subcommand)]
-        command: ModelCommand,
+        command: commands::model::ModelCommand,
+    },
+    /// Enter people who answer for something, and change what they may do.
+    User {
+        #[command(subcommand)]
+        command: commands::user::UserCommand,
+    },
+    /// Look at records (protocols, reports, changes, ...), sign them, waive gaps.
+    Record {
+        #[command(subcommand)]
+        command: commands::record::RecordCommand,
     },
     /// Stop a deployment: holds for the very next study, stops queued work, survives a restart.
     Suspend {
@@ -92,6 +102,11 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Take the steps of a deployment's life, go back, and ask what is missing and how it stood.
+    Deploy {
+        #[command(subcommand)]
+        command: commands::deploy::DeployCommand,
+    },
     /// Show deployments and where they stand.
     Deployments {
         #[command(flatten)]
@@ -112,11 +127,25 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Check the audit chain.
+    /// List the studies a version was used on, and retract its results once two people have approved it.
+    Recall(commands::recall::RecallArgs),
+    /// Check the audit chain, what it vouches for, and the stored packages.
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Evidence pack, its verification, periodic report.
+    Evidence {
+        #[command(subcommand)]
+        command: commands::evidence::EvidenceCommand,
+    },
+    /// Run fixed cases through a deployment, to see whether a product changed by itself.
+    Canary {
+        #[command(subcommand)]
+        command: commands::canary::CanaryCommand,
+    },
+    /// Show algorithms whose results are in the traffic, and which of them are registered.
+    Inventory(commands::inventory::InventoryArgs),
     /// Import every DICOM file below a folder.
     Import {
         /// The folder.
@@ -124,24 +153,22 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Reference sets: cases that prove a model, and cases it was trained on.
+    Reference {
+        #[command(subcommand)]
+        command: commands::reference::ReferenceCommand,
+    },
+    /// Compute one statistic from a CSV file, by the functions that the gates use.
+    Stats(commands::stats::StatsArgs),
+    /// Acceptance protocols, frozen before results are seen.
+    Protocol {
+        #[command(subcommand)]
+        command: commands::protocol::ProtocolCommand,
+    },
+    /// Run an acceptance test: exit status 0 pass, 3 fail, 4 insufficient.
+    Validate(commands::validate::ValidateArgs),
     /// Play a reading day: an archive, a modality, phantoms, two models, and why each study ended as it did.
     Demo(demo::DemoArgs),
-}
-
-#[derive(Subcommand)]
-enum ModelCommand {
-    /// Check a package, replay its golden cases on every engine, and keep it under its digest.
-    Import {
-        /// Folder of the package.
-        folder: PathBuf,
-        #[command(flatten)]
-        config: ConfigFile,
-    },
-    /// List imported packages.
-    List {
-        #[command(flatten)]
-        config: ConfigFile,
-    },
 }
 
 #[derive(Subcommand)]
@@ -179,7 +206,7 @@ enum DeliveryCommand {
 
 #[derive(Subcommand)]
 enum AuditCommand {
-    /// Read the whole chain and say whether an entry was changed, removed or reordered.
+    /// Say whether an entry, a record, a person, a package or its files were changed, put in or taken out by hand.
     Verify {
         /// A checkpoint kept elsewhere, `SEQ:HASH`, that the chain must still contain; may be repeated.
         #[arg(long, value_name = "SEQ:HASH")]
@@ -218,16 +245,17 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Apply { file, dry_run, studies, config } => {
             commands::apply::apply(&file, &config.path, dry_run, studies).await
         }
-        Command::Model { command: ModelCommand::Import { folder, config } } => {
-            commands::model::import(&folder, &config.path).await
-        }
-        Command::Model { command: ModelCommand::List { config } } => commands::model::list(&config.path).await,
+        Command::Model { command } => commands::model::run(command).await,
+        Command::Evidence { command } => commands::evidence::run(command).await,
+        Command::User { command } => commands::user::run(command).await,
+        Command::Record { command } => commands::record::run(command).await,
         Command::Suspend { name, reason, by, config } => {
             commands::deployment::suspend(&config.path, &name, &by, &reason).await
         }
         Command::Resume { name, reason, by, config } => {
             commands::deployment::resume(&config.path, &name, &by, &reason).await
         }
+        Command::Deploy { command } => commands::deploy::run(command).await,
         Command::Deployments { config } => commands::deployment::list(&config.path).await,
         Command::Study { command: StudyCommand::Show { which, config } } => {
             commands::study::show(&config.path, &which).await
@@ -239,10 +267,17 @@ async fn run(command: Command) -> Result<ExitCode> {
             commands::delivery::retry(&config.path, &key, &by).await
         }
         Command::Quarantine { config } => commands::delivery::quarantine(&config.path).await,
+        Command::Recall(arguments) => commands::recall::run(arguments).await,
         Command::Audit { command: AuditCommand::Verify { checkpoint, config } } => {
             commands::audit::verify(&config.path, &checkpoint).await
         }
+        Command::Canary { command } => commands::canary::run(command).await,
+        Command::Inventory(arguments) => commands::inventory::run(arguments).await,
         Command::Import { folder, config } => commands::import::import(&folder, &config.path).await,
+        Command::Reference { command } => commands::reference::run(command).await,
+        Command::Stats(arguments) => commands::stats::run(&arguments),
+        Command::Protocol { command } => commands::protocol::run(command).await,
+        Command::Validate(arguments) => commands::validate::run(arguments).await,
         Command::Demo(arguments) => demo::demo(arguments).await,
     }
 }

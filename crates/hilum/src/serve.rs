@@ -11,7 +11,7 @@ use hilum_http::{AppState, Hosts};
 use hilum_intake::{DimseIntake, Intake};
 use hilum_store::{Catalog, Committer, CommitterOptions, LocalBlobs};
 use hilum_types::Clock;
-use hilum_worker::{Models, RetryPolicy, Worker, WorkerOptions};
+use hilum_worker::{Models, RetryPolicy, SiteKey, Worker, WorkerOptions};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -93,15 +93,21 @@ fn start_worker(
     let options = WorkerOptions {
         owner: format!("{}:{}", host_name(), std::process::id()),
         slots: config.worker.slots,
+        shadow_slots: config.worker.shadow_slots.unwrap_or(config.worker.slots / 2),
         lease_seconds: config.worker.lease_seconds,
         retry: RetryPolicy {
             seconds_first: config.delivery.retry_seconds_first,
             seconds_max: config.delivery.retry_seconds_max,
             attempts_max: config.delivery.attempts_max,
         },
+        ae_title: config.dimse.ae_title.clone(),
+        product_timeout: Duration::from_secs(config.delivery.timeout_seconds.into()),
+        data_dir: config.data_dir.clone(),
     };
     let clock = Arc::new(SystemClock);
-    let worker = Worker::new(catalog, blobs, models, destinations(config), clock, options)?;
+    let site_key = SiteKey::open(&config.data_dir)
+        .with_context(|| format!("the site key in {} cannot be used", config.data_dir.display()))?;
+    let worker = Worker::new(catalog, blobs, models, destinations(config), clock, site_key, options)?;
     Ok(tokio::spawn(worker.run(stop)))
 }
 

@@ -84,5 +84,5 @@ pub(crate) fn models(config: &Config) -> Models {
         onnx_runtime: config.inference.onnx_runtime.clone(),
         built_in_only: config.inference.built_in_only,
     };
-    Models::new(config.data_dir.join("packages"), engines)
+    Models::trusting(config.data_dir.join("packages"), engines, config.trust.trust())
 }

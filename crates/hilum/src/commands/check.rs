@@ -2,6 +2,7 @@ use crate::config::{Config, Protocol, count};
 use crate::system::{SystemClock, destinations, models, open_blobs, open_catalog};
 use anyhow::Result;
 use hilum_dimse::Timeouts;
+use hilum_registry::{DeploymentState, Manifest};
 use hilum_types::Clock;
 use hilum_worker::Protocol as DeliveryProtocol;
 use std::path::Path;
@@ -17,12 +18,15 @@ pub(crate) async fn check(path: &Path, offline: bool) -> Result<ExitCode> {
     let mut report = Report::default();
     report.good("configuration", path.display().to_string());
     check_storage(&config, &mut report).await;
+    check_products(&config, offline, &mut report).await;
     check_listeners(&config, &mut report);
     let engines = models(&config).engine_report();
     report.good("inference", engines.in_use.to_string());
     for line in engines.notes.iter().chain(&engines.advice) {
         println!("{:>24} {line}", "");
     }
+    let asked = if config.trust.require_signature { "must be signed" } else { "may be unsigned" };
+    report.good("trust", format!("{} of makers; packages {asked}", count(config.trust.keys.len(), "key")));
     if config.destinations.is_empty() {
         report.good("destination", "none declared; only shadow deployments can run".to_owned());
     }
@@ -96,6 +100,35 @@ async fn check_storage(config: &Config, report: &mut Report) {
         }
     }
     report.good("time", SystemClock.now().to_string());
+}
+
+/// Products that are DICOM nodes: whether they answer, and whether they may call back.
+async fn check_products(config: &Config, offline: bool, report: &mut Report) {
+    // A catalog out of reach was told already.
+    let Ok(catalog) = open_catalog(config).await else { return };
+    let deployments = catalog.deployment_list().await.unwrap_or_default();
+    for deployment in deployments.iter().filter(|deployment| deployment.state != DeploymentState::Retired) {
+        let Ok(package) = catalog.package_get(&deployment.package_digest.to_string()).await else { continue };
+        let Ok(manifest) = serde_json::from_value::<Manifest>(package.manifest) else { continue };
+        let Some(node) = manifest.dicom_node() else { continue };
+        let what = format!("{}: {} at {}:{}", deployment.spec.name, node.ae_title, node.host, node.port);
+        if !config.dimse.accept_any_peer && !config.dimse.peers.iter().any(|p| p.ae_title == node.result_ae_title) {
+            let title = &node.result_ae_title;
+            report.bad("product", format!("{what}: its results would be refused; add a [[dimse.peer]] {title}"));
+        }
+        if offline {
+            report.good("product", format!("{what}, not asked"));
+            continue;
+        }
+        let timeouts = Timeouts::default();
+        let address = (node.host.as_str(), node.port);
+        let echo = hilum_dimse::echo(address, &config.dimse.ae_title, &node.ae_title, &timeouts);
+        match tokio::time::timeout(ECHO_TIMEOUT, echo).await {
+            Ok(Ok(_status)) => report.good("product", format!("{what} answers C-ECHO")),
+            Ok(Err(error)) => report.bad("product", format!("{what}: {:#}", anyhow::Error::from(error))),
+            Err(_) => report.bad("product", format!("{what} does not answer within 5 s")),
+        }
+    }
 }
 
 fn check_listeners(config: &Config, report: &mut Report) {

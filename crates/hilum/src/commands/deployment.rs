@@ -40,6 +40,10 @@ pub(crate) async fn list(config: &Path) -> Result<ExitCode> {
                 deployment.spec.destinations.join(", ")
             }
         );
+        if let Some(champion) = &deployment.spec.champion {
+            let taken = if deployment.superseded_by.is_some() { ", which has its version now" } else { "" };
+            println!("{:<24} challenges {champion}{taken}", "");
+        }
         if let Some(stopped) = deployment.suspension {
             println!("{:<24} stopped by {} on {}: {}", "", stopped.by, stopped.since, stopped.reason);
         }

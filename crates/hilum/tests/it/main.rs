@@ -1,10 +1,22 @@
 //! The whole program from outside, and the house rules.
 
+mod acceptance;
+mod black_box;
+mod clinical;
 mod crash;
+mod evidence;
 mod hostile;
 mod many_workers;
 mod oip;
+mod oip_client;
+mod people;
 mod privacy;
 mod program;
+mod recall;
+mod recall_week;
+mod rollout;
+mod signing;
 mod site;
+mod stats;
+mod tamper;
 mod tidy;

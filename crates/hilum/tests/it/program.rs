@@ -220,3 +220,17 @@ pub(crate) fn wait_for_delivery(site: &Site) {
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+/// Copy a folder with everything below it.
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_tree(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}

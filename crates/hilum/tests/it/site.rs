@@ -12,7 +12,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn phantom(seed: u64) -> Phantom {
+pub(crate) fn phantom(seed: u64) -> Phantom {
     let at = Timestamp::from_micros(1_795_424_400_000_000);
     let mut subject = Subject::seeded(seed, at);
     subject.accession = format!("ACC{seed}");
@@ -20,7 +20,7 @@ fn phantom(seed: u64) -> Phantom {
 }
 
 /// Wait until the study has a disposition for the deployment, and return its name.
-fn disposition(site: &Site, phantom: &Phantom, deployment: &str) -> String {
+pub(crate) fn disposition(site: &Site, phantom: &Phantom, deployment: &str) -> String {
     let begun = Instant::now();
     loop {
         let found =

@@ -1,0 +1,109 @@
+//! Clinical use, earned step by step from outside: a validation, signatures, a trained overseer, promotion, and the evidence pack
+//! that tells it all (MV-01, MV-10, GV-02, GV-03, UX-10).
+
+use crate::acceptance::{digest, import as import_cases, phantoms, protocol, validate};
+use crate::program::{Site, copy_tree, destination, package, wait_for_delivery};
+use crate::rollout::{apply, ended, import, phantom, runtime, send};
+use hilum_testkit::SimulatedPacs;
+use std::path::Path;
+use std::process::Command;
+
+const DECLARED: &str = "purpose='clinical'\nowner='Radiology'\ndestinations=['pacs']\n\
+    fallback='Read without the model, as before.'\n\
+    [deployment.intended_use]\nage_years_min=18\nsynthetic_data=true\n\
+    [deployment.monitoring]\nstop_rules=['ten complaints a week: suspend']\nreviewed_by='physics'\nreview_days=7";
+
+/// The demo package as one that may be used on patients: made and used within one institution.
+fn in_house(site: &Site) -> String {
+    let target = site.path("in-house");
+    copy_tree(Path::new(&package("phantom-cxr")), &target);
+    let manifest = target.join("hilum/package.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    assert!(text.contains("status = \"research-only\""), "the package of this repository has another status now");
+    std::fs::write(&manifest, text.replace("status = \"research-only\"", "status = \"in-house\"")).unwrap();
+    target.to_str().unwrap().to_owned()
+}
+
+/// The digest that a command printed as `record <digest>` or `name = "<digest>"`.
+fn record_in(said: &str) -> String {
+    let digits = |word: &&str| 12 <= word.len() && word.bytes().all(|b| b.is_ascii_hexdigit());
+    said.split(|c: char| !c.is_ascii_alphanumeric())
+        .find(digits)
+        .unwrap_or_else(|| panic!("no record in {said}"))
+        .to_owned()
+}
+
+fn approve(site: &Site, record: &str) {
+    for (name, meaning) in [("anna", "approved_clinical"), ("bo", "approved_technical")] {
+        let signed = site.sign(record, name, meaning);
+        assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
+    }
+}
+
+#[test]
+fn clinical_use_is_earned() {
+    let runtime = runtime();
+    let pacs = runtime.block_on(SimulatedPacs::start("PACS".parse().unwrap())).unwrap();
+    let site = Site::new(&destination(&pacs));
+    for (name, role) in [("root", "governance"), ("anna", "clinical"), ("bo", "technical")] {
+        site.person(name, role);
+    }
+    let version = import(&site, &in_house(&site));
+    let declared = apply(&site, "cxr", &version, DECLARED);
+    assert!(declared.status.success(), "{}", String::from_utf8_lossy(&declared.stderr));
+
+    // Nothing is proven yet, and everything that is missing is told at once.
+    let said = site.refused(&["deploy", "ready", "cxr", "--to", "active"]);
+    for missing in ["no validation", "trained", "nobody has approved"] {
+        assert!(said.to_lowercase().contains(missing), "{missing} is not told: {said}");
+    }
+
+    // An acceptance on local cases, approved by two people.
+    let (folder, table) = phantoms(&site, "cases", 0..32);
+    let set = digest(&site.done(&import_cases(&folder, &table)), "reference_set");
+    let asked = protocol(&site, "asked.toml", &set, 1, 0.5, 10);
+    let (code, said) = validate(&site, &asked, "report");
+    assert_eq!(code, 0, "{said}");
+    let validation = digest(&said, "validation");
+    let said = site.refused(&["deploy", "promote", "cxr", "--to", "accepted"]);
+    assert!(said.contains("approval"), "nobody has signed: {said}");
+    approve(&site, &validation);
+    site.done(&["deploy", "promote", "cxr", "--to", "accepted"]);
+    site.done(&["deploy", "promote", "cxr", "--to", "shadow"]);
+
+    // A trained overseer, and two approvals of exactly this step.
+    let said = site.done(&[
+        "user",
+        "trained",
+        "anna",
+        "--model",
+        &format!("phantom-cxr@{}", &version[..12]),
+        "--what",
+        "course",
+    ]);
+    let acknowledged = site.sign(&record_in(&said), "anna", "acknowledged");
+    assert!(acknowledged.status.success(), "{}", String::from_utf8_lossy(&acknowledged.stderr));
+    let step = ["cxr", "--to", "active", "--reason", "the first model here, so there is nobody to limit it against"];
+    let said = site.refused(&[&["deploy", "promote"][..], &step].concat());
+    assert!(said.contains("propose"), "{said}");
+    let proposed = site.done(&[&["deploy", "propose"][..], &step].concat());
+    approve(&site, &record_in(&proposed));
+    site.done(&[&["deploy", "promote"][..], &step].concat());
+
+    // It answers, and its results are no longer marked as research only.
+    let running = site.serve("info");
+    send(&site, &runtime, &phantom(7, 0));
+    let outcome = ended(&site, &phantom(7, 0), "cxr");
+    assert_eq!(outcome["disposition"], "analysed", "{outcome}");
+    wait_for_delivery(&site);
+    running.stop();
+
+    // The pack links all of it, says what is missing, and holds.
+    let pack = site.path("pack");
+    site.done(&["evidence", "export", "--out", pack.to_str().unwrap()]);
+    let index = std::fs::read_to_string(pack.join("index.json")).unwrap();
+    assert!(index.contains(&validation) && index.contains("missing"), "{index}");
+    let verified = Command::new(env!("CARGO_BIN_EXE_hilum")).args(["evidence", "verify"]).arg(&pack).output().unwrap();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    assert!(site.done(&["audit", "verify"]).contains("Everything is as it was entered."));
+}
