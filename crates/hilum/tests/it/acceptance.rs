@@ -165,6 +165,12 @@ fn a_model_is_accepted_or_not_on_local_cases() {
     assert_eq!(code, 4, "{said}");
     assert!(ok(&site, &["reference", "list"]).contains("used 3 times"));
 
+    // A name for people points at the version, and changes nothing that runs.
+    ok(&site, &["model", "alias", "candidate", "phantom-cxr@1.0.0"]);
+    assert!(ok(&site, &["model", "alias"]).contains("phantom-cxr@candidate"));
+    ok(&site, &["model", "verify", "phantom-cxr@candidate"]);
+    assert!(refused(&site, &["model", "alias", "candidate", "phantom-cxr@9"]).contains("has no version or alias"));
+
     // Two settings of one version: what flips is listed, and a replay is a record of the deployment.
     let imported = ok(&site, &["model", "import", &package("phantom-cxr")]);
     let package_line = imported.lines().find(|line| line.starts_with("package = ")).unwrap();

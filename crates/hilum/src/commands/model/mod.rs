@@ -1,5 +1,6 @@
 //! `hilum model ...`: what a data scientist does with a package before anything runs.
 
+mod alias;
 mod import;
 mod key;
 mod list;
@@ -63,6 +64,8 @@ pub(crate) enum ModelCommand {
     },
     /// Run two versions, or two settings of one, on the same cases.
     Compare(Box<crate::commands::compare::CompareArgs>),
+    /// Give a version a name for people, such as `candidate`; nothing that runs changes by it.
+    Alias(alias::AliasArgs),
     /// Render the model card from the records, or verify one.
     Card(crate::commands::card::CardArgs),
     /// Enter what people write for the model card.
@@ -93,6 +96,7 @@ pub(crate) async fn run(command: ModelCommand) -> Result<ExitCode> {
         ModelCommand::Sign { folder, key } => sign::sign(&folder, &key),
         ModelCommand::Key { command: KeyCommand::New { file } } => key::new(&file),
         ModelCommand::Compare(arguments) => crate::commands::compare::run(*arguments).await,
+        ModelCommand::Alias(arguments) => alias::alias(arguments).await,
         ModelCommand::Card(arguments) => crate::commands::card::card(arguments).await,
         ModelCommand::CardText(arguments) => crate::commands::card::card_text(arguments).await,
     }
