@@ -14,13 +14,15 @@ const DECLARED: &str = "purpose='clinical'\nowner='Radiology'\ndestinations=['pa
     [deployment.monitoring]\nstop_rules=['ten complaints a week: suspend']\nreviewed_by='physics'\nreview_days=7";
 
 /// The demo package as one that may be used on patients: made and used within one institution.
-fn in_house(site: &Site) -> String {
-    let target = site.path("in-house");
+fn in_house(site: &Site, version: &str) -> String {
+    let target = site.path(&format!("in-house-{version}"));
     copy_tree(Path::new(&package("phantom-cxr")), &target);
     let manifest = target.join("hilum/package.toml");
     let text = std::fs::read_to_string(&manifest).unwrap();
     assert!(text.contains("status = \"research-only\""), "the package of this repository has another status now");
-    std::fs::write(&manifest, text.replace("status = \"research-only\"", "status = \"in-house\"")).unwrap();
+    let text = text.replace("status = \"research-only\"", "status = \"in-house\"");
+    let stated = format!("version = \"{version}\"");
+    std::fs::write(&manifest, text.replacen("version = \"1.0.0\"", &stated, 1)).unwrap();
     target.to_str().unwrap().to_owned()
 }
 
@@ -48,7 +50,7 @@ fn clinical_use_is_earned() {
     for (name, role) in [("root", "governance"), ("anna", "clinical"), ("bo", "technical")] {
         site.person(name, role);
     }
-    let version = import(&site, &in_house(&site));
+    let version = import(&site, &in_house(&site, "1.0.0"));
     let declared = apply(&site, "cxr", &version, DECLARED);
     assert!(declared.status.success(), "{}", String::from_utf8_lossy(&declared.stderr));
 
@@ -97,6 +99,33 @@ fn clinical_use_is_earned() {
     assert_eq!(outcome["disposition"], "analysed", "{outcome}");
     wait_for_delivery(&site);
     running.stop();
+
+    // The next version takes the same way, and a signed replay of the change on the same cases besides (MV-14).
+    let next = import(&site, &in_house(&site, "1.1.0"));
+    let challenger = format!("champion='cxr'\n{DECLARED}\n[deployment.rollout]\nshare=0.5");
+    let declared = apply(&site, "cxr-next", &next, &challenger);
+    assert!(declared.status.success(), "{}", String::from_utf8_lossy(&declared.stderr));
+    let (asked, out) = (asked.to_str().unwrap(), site.path("report-2"));
+    let accepted = ["validate", "--model", "phantom-cxr@1.1.0", "--accept-underpowered", "--protocol", asked];
+    let said = site.done(&[&accepted[..], &["--out", out.to_str().unwrap()]].concat());
+    approve(&site, &digest(&said, "validation"));
+    site.done(&["deploy", "promote", "cxr-next", "--to", "accepted"]);
+    site.done(&["deploy", "promote", "cxr-next", "--to", "shadow"]);
+    let said = site.done(&["user", "trained", "anna", "--model", "phantom-cxr@1.1.0", "--what", "what changed"]);
+    assert!(site.sign(&record_in(&said), "anna", "acknowledged").status.success());
+    let said = site.refused(&["deploy", "ready", "cxr-next", "--to", "limited"]);
+    assert!(said.contains("replay"), "nobody has replayed the change: {said}");
+    let both = ["model", "compare", "phantom-cxr@1.0.0", "phantom-cxr@1.1.0", "--reference", "phantoms"];
+    let labels = ["--finding", "effusion", "--positive", "effusion", "--negative", "clear", "--for", "cxr-next"];
+    approve(&site, &digest(&site.done(&[&both[..], &labels].concat()), "replay"));
+    for to in ["limited", "active"] {
+        let step = ["cxr-next", "--to", to, "--reason", "equal on every case"];
+        let proposed = site.done(&[&["deploy", "propose"][..], &step].concat());
+        approve(&site, &record_in(&proposed));
+        site.done(&[&["deploy", "promote"][..], &step].concat());
+    }
+    assert!(site.done(&["deploy", "history", "cxr"]).contains(&next[..12]));
+    site.done(&["deploy", "rollback", "cxr", "--reason", "the old one was loved", "--by", "anna"]);
 
     // The pack links all of it, says what is missing, and holds.
     let pack = site.path("pack");
