@@ -3,7 +3,8 @@
 use crate::canary::CanaryPlan;
 use crate::intended_use::IntendedUse;
 use crate::lifecycle::DeploymentState;
-use crate::rollout::{MonitoringPlan, RolloutSpec};
+use crate::monitoring::MonitoringPlan;
+use crate::rollout::RolloutSpec;
 use hilum_types::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

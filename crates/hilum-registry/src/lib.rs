@@ -6,6 +6,7 @@ pub mod deployment;
 pub mod intended_use;
 pub mod inventory;
 pub mod lifecycle;
+pub mod monitoring;
 pub mod rollout;
 
 pub use canary::{CanaryCase, CanaryDifference, CanaryFinding, CanaryPlan};
@@ -15,7 +16,8 @@ pub use deployment::{
 };
 pub use intended_use::{Eligibility, IntendedUse};
 pub use lifecycle::{Act, DeploymentState, ForbiddenTransition, Requirement, check_transition};
-pub use rollout::{MonitoringPlan, RolloutSpec};
+pub use monitoring::MonitoringPlan;
+pub use rollout::RolloutSpec;
 pub mod golden;
 pub mod manifest;
 pub mod package;

@@ -1,5 +1,4 @@
-//! How a version comes into use step by step, and what its site watches meanwhile: the parts of a declaration that
-//! the lifecycle asks for.
+//! How a version comes into use step by step: the part of a declaration that the lifecycle asks for.
 
 use serde::{Deserialize, Serialize};
 
@@ -84,36 +83,6 @@ impl RolloutSpec {
     }
 }
 
-/// What the site watches once results reach readers (MV-01). The rules are declared here in words that a person
-/// answers for.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MonitoringPlan {
-    /// When use is stopped, one rule a line, such as `sensitivity below 0.80 over 50 labelled positives`.
-    pub stop_rules: Vec<String>,
-    /// Who looks at the figures: a person or a role.
-    pub reviewed_by: String,
-    /// How often, in days.
-    pub review_days: u32,
-}
-
-impl MonitoringPlan {
-    /// What it lacks to be a plan; empty when it is one.
-    pub fn gaps(&self) -> Vec<&'static str> {
-        let mut gaps = Vec::new();
-        if self.stop_rules.iter().all(|rule| rule.trim().is_empty()) {
-            gaps.push("stop_rules");
-        }
-        if self.reviewed_by.trim().is_empty() {
-            gaps.push("reviewed_by");
-        }
-        if self.review_days == 0 {
-            gaps.push("review_days");
-        }
-        gaps
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,10 +101,5 @@ mod tests {
         assert!(!RolloutSpec::default().limits() && RolloutSpec::default().problems().is_empty());
         let nan: RolloutSpec = toml::from_str("share=nan").unwrap();
         assert_eq!(nan.problems().len(), 1);
-    }
-
-    #[test]
-    fn a_plan_without_rules_is_none() {
-        assert_eq!(MonitoringPlan::default().gaps(), ["stop_rules", "reviewed_by", "review_days"]);
     }
 }

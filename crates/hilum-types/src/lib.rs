@@ -10,6 +10,7 @@ mod digest;
 mod disposition;
 mod findings;
 mod header;
+mod label;
 mod phi;
 mod rng;
 mod stated;
@@ -25,6 +26,7 @@ pub use findings::{
     AlgorithmIdentity, Finding, ImageReference, Location, Measurement, ModelOutput, Presence, Segment, SegmentMask,
 };
 pub use header::{InstanceHeader, SeriesFacts, StudyFacts, attribute};
+pub use label::{Exposure, Independence};
 pub use phi::Phi;
 pub use rng::Entropy;
 pub use stated::{AlgorithmClaim, StatedValue};

@@ -1,5 +1,6 @@
 //! Cases as data: what was asked of the model, what it said, and what is true.
 
+use hilum_types::Exposure;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -23,19 +24,6 @@ pub struct Case {
     pub outcome: Outcome,
     /// What the champion said on the same case, where there is one.
     pub champion: Option<Outcome>,
-}
-
-/// Whether the labeller had seen the output of a model before labelling (MV-24).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Exposure {
-    /// No.
-    Unexposed,
-    /// Yes: agreement with such a label is concordance, not accuracy, so the case is left out of every figure (MV-25).
-    Exposed,
-    /// Not recorded. The case is used, and the report says how many there are.
-    #[default]
-    Unknown,
 }
 
 /// What a model made of a case.

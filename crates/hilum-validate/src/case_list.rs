@@ -2,9 +2,9 @@
 
 mod check;
 
-use crate::{Case, Exposure, Outcome, ValidateError};
+use crate::{Case, Outcome, ValidateError};
 use hilum_sign::{NewRecord, Record, RecordKind};
-use hilum_types::Digest;
+use hilum_types::{Digest, Exposure, Independence};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -80,36 +80,6 @@ pub struct ReferenceLabel {
     /// How independent of a model's output it is; `None`: not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub independence: Option<Independence>,
-}
-
-/// How far a label is from the output of a model (DSES 0.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Independence {
-    /// Nobody on the way to the label saw any.
-    Unexposed,
-    /// The labeller saw something made by somebody who had seen it, such as a report.
-    IndirectlyExposed,
-    /// The labeller saw it.
-    DirectlyExposed,
-    /// It is what came of acting on it, such as a biopsy that the model asked for.
-    PostAction,
-}
-
-impl Independence {
-    /// Every class.
-    pub const ALL: [Independence; 4] =
-        [Self::Unexposed, Self::IndirectlyExposed, Self::DirectlyExposed, Self::PostAction];
-
-    /// The stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Independence::Unexposed => "unexposed",
-            Independence::IndirectlyExposed => "indirectly_exposed",
-            Independence::DirectlyExposed => "directly_exposed",
-            Independence::PostAction => "post_action",
-        }
-    }
 }
 
 impl ReferenceLabel {

@@ -20,10 +20,11 @@ pub mod report;
 mod text;
 pub mod version_comparison;
 
-pub use case::{Case, Exposure, NotRunEnd, Outcome};
-pub use case_list::{CaseList, Independence, ListedCase, ListedInstance, ReferenceLabel};
+pub use case::{Case, NotRunEnd, Outcome};
+pub use case_list::{CaseList, ListedCase, ListedInstance, ReferenceLabel};
 pub use error::ValidateError;
 pub use evaluate::{EvaluationInput, evaluate};
+pub use hilum_types::{Exposure, Independence};
 pub use page::{FailureImages, render_page};
 pub use plan::{Needed, Plan, PlannedGate, plan};
 pub use protocol::{AcceptanceProtocol, EarlierVersion, Freezing, FrozenProtocol};

@@ -1,7 +1,8 @@
 //! Cases checked and put in order: the ground that plan and evaluation stand on.
 
+use crate::Exposure;
 use crate::ValidateError;
-use crate::case::{Case, Exposure, NotRunEnd, Outcome};
+use crate::case::{Case, NotRunEnd, Outcome};
 use crate::protocol::{AcceptanceProtocol, Metric, Slice, Unit};
 use crate::report::{Counts, EndReason, Flow};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,6 @@
-use super::{CASE_LIST_FORMAT, CaseList, Independence, ListedCase};
+use super::{CASE_LIST_FORMAT, CaseList, ListedCase};
 use crate::Exposure;
+use hilum_types::Independence;
 use hilum_types::{Digest, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
