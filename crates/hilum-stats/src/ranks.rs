@@ -11,68 +11,81 @@ pub(crate) struct Ranks {
 /// Negatives and positives at one distinct score.
 pub(crate) type Tally = [u32; 2];
 
-/// What fell between two equally spaced limits.
-#[derive(Clone, Copy, Default)]
-struct Bucket {
-    /// The score of all that fell in; not a number where they differ.
-    score: f64,
-    /// How many fell in.
-    count: u32,
-    /// Number of distinct scores in lower buckets.
-    lowest_rank: u32,
-}
-
-impl Bucket {
-    fn mixed(&self) -> bool {
-        self.score.is_nan()
-    }
-}
-
-/// Ranks finite scores: O(n) for scores that spread over their range, O(n log n) always.
+/// Ranks finite scores: O(n) where they are few or spread over their range, O(n log n) always.
 ///
-/// Scores are first put into as many equal-width buckets as there are pairs of cases. The bucket number never falls while
-/// the score rises (IEEE subtraction and multiplication keep order), so only the few scores within a bucket remain to be
-/// sorted; where all of a bucket are equal, as scores of few decimals are, nothing does.
+/// Every score gets a place on a line of 2^32 equal steps from the lowest to the highest. A place never falls while the score
+/// rises (IEEE subtraction, multiplication and addition keep order), so places are sorted, as whole numbers, and only scores
+/// that share a place are compared. Scores of few decimals, which is how they are often written, need no sort at all.
 pub(crate) fn distinct_ranks(scores: &[f64]) -> Ranks {
-    let (low, high) = range(scores);
-    let n_buckets = (scores.len() / 2).clamp(1, 1 << 20);
-    let scale = (n_buckets - 1) as f64 / (high - low);
-
-    let mut buckets = vec![Bucket::default(); n_buckets];
-    let into_bucket = |&score: &f64| {
-        // To 32 bits, because the processor has no conversion to 64 without a sign.
-        let place = (((score - low) * scale) as u32).min(n_buckets as u32 - 1);
-        let bucket = &mut buckets[place as usize];
-        if bucket.count == 0 {
-            bucket.score = score;
-        }
-        // `!=` and not the bits: 0.0 and -0.0 are one score.
-        if bucket.score != score {
-            bucket.score = f64::NAN;
-        }
-        // No more cases than a 32-bit position can name, so nothing wraps.
-        bucket.count = bucket.count.wrapping_add(1);
-        place
+    let mut of_case = places(scores);
+    let n_distinct = match number_few(scores, &mut of_case) {
+        Some(n_distinct) => n_distinct,
+        None => number_sorted(scores, &mut of_case),
     };
-    let mut of_case: Vec<u32> = scores.iter().map(into_bucket).collect();
-    let mixed = sort_mixed(scores, &buckets, &of_case);
+    Ranks { of_case, n_distinct: n_distinct as usize }
+}
 
-    let mut rank = 0_u32;
-    let mut sorted = mixed.as_slice();
-    for bucket in &mut buckets {
-        bucket.lowest_rank = rank;
-        let mut n_distinct = u32::from(0 < bucket.count);
-        if bucket.mixed() {
-            let cases = sorted.split_off(..bucket.count as usize).unwrap_or_default();
-            n_distinct += cases.windows(2).filter(|pair| pair[0].0 != pair[1].0).count() as u32;
+/// The place of each score between the lowest (0) and the highest (at most 2^32 - 1).
+fn places(scores: &[f64]) -> Vec<u32> {
+    let last = f64::from(u32::MAX);
+    let (low, high) = range(scores);
+    let scale = last / (high - low);
+    let place = |&score: &f64| {
+        let along = (score - low) * scale;
+        // A range of nearly 0 makes this infinite, for the lowest "not a number"; a range beyond what a number can hold makes it 0,
+        // for the highest "not a number". Order holds if both go to the end.
+        let along = if along < last { along } else { last };
+        // From 2^52 on a number's last bits count in ones. The processor converts two at a time this way.
+        (along + 4_503_599_627_370_496.0).to_bits() as u32
+    };
+    scores.iter().map(place).collect()
+}
+
+/// Ranks from places, where no two different scores share one of n / 4 or more buckets; gives up at the first that do, which is
+/// soon where it is likely at all, and then leaves the places as they were. Answers with the number of distinct scores.
+fn number_few(scores: &[f64], of_case: &mut [u32]) -> Option<u32> {
+    let bits = (usize::BITS - (scores.len() / 4).leading_zeros()).clamp(1, 20);
+    let bucket_of = |place: u32| (place >> (u32::BITS - bits)) as usize;
+    // Nothing yet is 0, which no finite score has as the complement of its bits. Adding makes 0.0 of -0.0: one score.
+    let mut buckets = vec![0_u64; 1 << bits];
+    for (&place, &score) in of_case.iter().zip(scores) {
+        let bucket = &mut buckets[bucket_of(place)];
+        let score = !(score + 0.0).to_bits();
+        if *bucket != 0 && *bucket != score {
+            return None;
         }
-        rank = rank.wrapping_add(n_distinct);
+        *bucket = score;
     }
-    for place in &mut of_case {
-        *place = buckets[*place as usize].lowest_rank;
+    let mut n_distinct = 0_u32;
+    for bucket in &mut buckets {
+        let rank = n_distinct;
+        // No more cases than a 32-bit position can name, so nothing wraps.
+        n_distinct = n_distinct.wrapping_add(u32::from(*bucket != 0));
+        *bucket = u64::from(rank);
     }
-    number_mixed(&mixed, &buckets, &mut of_case);
-    Ranks { of_case, n_distinct: rank as usize }
+    for place in of_case {
+        *place = buckets[bucket_of(*place)] as u32;
+    }
+    Some(n_distinct)
+}
+
+/// Ranks from places by sorting them. Answers with the number of distinct scores.
+fn number_sorted(scores: &[f64], of_case: &mut [u32]) -> u32 {
+    let mut sorted = sort_by_place(of_case);
+    let score = |key: u64| scores[case_of(key) as usize];
+    let (mut n_distinct, mut last) = (0_u32, f64::NAN);
+    for shared in sorted.chunk_by_mut(|a, b| place_of(*a) == place_of(*b)) {
+        if 1 < shared.len() {
+            shared.sort_unstable_by(|a, b| score(*a).total_cmp(&score(*b)));
+        }
+        for &key in &*shared {
+            // `!=` and not the bits: 0.0 and -0.0 are one score.
+            n_distinct = n_distinct.wrapping_add(u32::from(score(key) != last));
+            last = score(key);
+            of_case[case_of(key) as usize] = n_distinct.wrapping_sub(1);
+        }
+    }
+    n_distinct
 }
 
 /// Lowest and highest score, in four lanes that the processor compares at once. Plain comparisons, because scores are finite
@@ -91,44 +104,61 @@ fn range(scores: &[f64]) -> (f64, f64) {
     (low, high)
 }
 
-/// Scores with their cases of all mixed buckets, one bucket after the other, each sorted.
-fn sort_mixed(scores: &[f64], buckets: &[Bucket], bucket_of_case: &[u32]) -> Vec<(f64, u32)> {
-    if buckets.iter().all(|bucket| !bucket.mixed()) {
-        return Vec::new();
-    }
-    let mut ends = Vec::with_capacity(buckets.len());
-    let mut n_mixed = 0;
-    for bucket in buckets {
-        ends.push(n_mixed);
-        n_mixed += if bucket.mixed() { bucket.count as usize } else { 0 };
-    }
-    let mut dealt = vec![(0.0, 0); n_mixed];
-    for (case, (&score, &place)) in (0_u32..).zip(scores.iter().zip(bucket_of_case)) {
-        if buckets[place as usize].mixed() {
-            // `ends[b]` starts as the beginning of bucket b and has become its end once all are dealt.
-            let end = &mut ends[place as usize];
-            dealt[*end] = (score, case);
-            *end += 1;
-        }
-    }
-    let mut begin = 0;
-    for &end in &ends {
-        dealt[begin..end].sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        begin = end;
-    }
-    dealt
+/// A place with its case, in one number that sorts by place.
+fn key_of(case: u32, place: u32) -> u64 {
+    u64::from(place) << 32 | u64::from(case)
 }
 
-/// Raises the ranks within mixed buckets, where so far every case has the lowest of its bucket.
-fn number_mixed(mut sorted: &[(f64, u32)], buckets: &[Bucket], rank_of_case: &mut [u32]) {
-    for bucket in buckets.iter().filter(|bucket| bucket.mixed()) {
-        let cases = sorted.split_off(..bucket.count as usize).unwrap_or_default();
-        let (mut above_lowest, mut last) = (0, cases[0].0);
-        for &(score, case) in cases {
-            above_lowest += u32::from(score != last);
-            last = score;
-            rank_of_case[case as usize] += above_lowest;
+fn place_of(key: u64) -> u32 {
+    (key >> 32) as u32
+}
+
+fn case_of(key: u64) -> u32 {
+    key as u32
+}
+
+/// Values of a digit of a place; three digits of 11 bits hold 32.
+const DIGIT_VALUES: usize = 1 << 11;
+
+fn digit(place: u32, number: u32) -> usize {
+    (place >> (11 * number)) as usize % DIGIT_VALUES
+}
+
+/// Keys by rising place: a radix sort, lowest digit first, which a few cases do not repay.
+fn sort_by_place(places: &[u32]) -> Vec<u64> {
+    let keys = (0_u32..).zip(places).map(|(case, &place)| key_of(case, place));
+    let mut sorted: Vec<u64> = keys.clone().collect();
+    if places.len() < DIGIT_VALUES {
+        sorted.sort_unstable();
+        return sorted;
+    }
+    let mut begins = [[0_u32; DIGIT_VALUES]; 3];
+    for &place in places {
+        for (number, counts) in (0..).zip(&mut begins) {
+            let count = &mut counts[digit(place, number)];
+            *count = count.wrapping_add(1);
         }
+    }
+    for counts in &mut begins {
+        let mut begin = 0_u32;
+        for count in counts {
+            begin = begin.wrapping_add(std::mem::replace(count, begin));
+        }
+    }
+    let mut other = vec![0; places.len()];
+    let [first, second, third] = &mut begins;
+    deal(keys, 0, first, &mut other);
+    deal(other.iter().copied(), 1, second, &mut sorted);
+    deal(sorted.iter().copied(), 2, third, &mut other);
+    other
+}
+
+/// Keys to where those of their digit begin, in the order in which they come.
+fn deal(keys: impl Iterator<Item = u64>, number: u32, begins: &mut [u32; DIGIT_VALUES], into: &mut [u64]) {
+    for key in keys {
+        let next = &mut begins[digit(place_of(key), number)];
+        into[*next as usize] = key;
+        *next = next.wrapping_add(1);
     }
 }
 
@@ -197,7 +227,7 @@ mod tests {
         let mut distinct = scores.to_vec();
         distinct.sort_by(|a, b| a.partial_cmp(b).unwrap());
         distinct.dedup();
-        scores.iter().map(|s| distinct.iter().position(|d| d == s).unwrap() as u32).collect()
+        scores.iter().map(|s| distinct.partition_point(|d| d < s) as u32).collect()
     }
 
     #[test]
@@ -209,9 +239,26 @@ mod tests {
             vec![0.0, -0.0, 0.0],
             vec![f64::MAX, f64::MIN, 0.0, 1.0, -1.0, f64::MAX],
             vec![tiny, 0.0, tiny, 3.0 * tiny],
+            vec![f64::MAX; 3],
+            vec![f64::MIN, f64::MAX, f64::MIN, 1.0, f64::MAX / 2.0],
             vec![1e300, 1.0, 2.0, 3.0, 2.0, 1.5, 1.0 + f64::EPSILON, 1.0],
         ] {
             assert_eq!(distinct_ranks(&scores).of_case, plain(&scores), "{scores:?}");
+        }
+    }
+
+    /// Thousands, so that the radix sort has work: spread, crowded about one value with far outliers (many different scores at one
+    /// place), and of few decimals.
+    #[test]
+    fn ranks_of_many_equal_a_plain_search() {
+        let spread: Vec<f64> = (1_u64..6_000).map(|n| (n as f64 * 0.754_877_666).fract() - 0.5).collect();
+        let crowded: Vec<f64> = spread.iter().map(|s| s.powi(9) * 1e-3).chain([-1e9, 1e9, -0.0, 0.0]).collect();
+        let tied: Vec<f64> = crowded.iter().chain(&crowded[1000..3000]).copied().collect();
+        let few: Vec<f64> = spread.iter().map(|s| (s * 100.0).round() / 100.0).collect();
+        for (what, scores) in [("spread", spread), ("crowded", crowded), ("tied", tied), ("few", few)] {
+            let ranks = distinct_ranks(&scores);
+            assert!(ranks.of_case == plain(&scores), "{what}");
+            assert_eq!(ranks.n_distinct, ranks.of_case.iter().max().map_or(0, |&rank| rank as usize + 1), "{what}");
         }
     }
 

@@ -7,15 +7,15 @@ use crate::ranks::{Clusters, Ranks, Tally, auroc_of, clusters, distinct_ranks};
 pub(crate) struct Placements {
     pub(crate) ranks: Ranks,
     tallies: Vec<Tally>,
-    /// Placement of a negative and of a positive at every distinct score.
-    at_rank: Vec<[f64; 2]>,
+    /// At every distinct score, placement of a negative and of a positive less the AUROC, which is the mean of either class's.
+    deviations: Vec<[f64; 2]>,
     pub(crate) auroc: f64,
 }
 
 impl Placements {
-    /// Placement of a case of this rank less the AUROC, which is the mean of either class's placements.
+    /// Placement of a case of this rank less the AUROC.
     fn deviation(&self, rank: u32, label: bool) -> f64 {
-        self.at_rank[rank as usize][usize::from(label)] - self.auroc
+        self.deviations[rank as usize][usize::from(label)]
     }
 }
 
@@ -84,12 +84,12 @@ impl<'a> Design<'a> {
             needed: 1,
             found: 0,
         })?;
-        let at_rank = self.placement_at_rank(&tallies);
-        Ok(Placements { ranks, tallies, at_rank, auroc })
+        let deviations = self.deviations(&tallies, auroc);
+        Ok(Placements { ranks, tallies, deviations, auroc })
     }
 
-    /// Placement of a negative and of a positive at every distinct score.
-    fn placement_at_rank(&self, tallies: &[Tally]) -> Vec<[f64; 2]> {
+    /// Placement of a negative and of a positive at every distinct score, less the AUROC.
+    fn deviations(&self, tallies: &[Tally], auroc: f64) -> Vec<[f64; 2]> {
         let (mut negatives_below, mut positives_below) = (0_u64, 0_u64);
         let twice = (2.0 * self.n_positive as f64, 2.0 * self.n_negative as f64);
         let place = |&[negatives, positives]: &Tally| {
@@ -99,7 +99,7 @@ impl<'a> Design<'a> {
             let positive = (2 * negatives_below + negatives) as f64 / twice.1;
             negatives_below += negatives;
             positives_below += positives;
-            [negative, positive]
+            [negative - auroc, positive - auroc]
         };
         tallies.iter().map(place).collect()
     }
@@ -111,9 +111,9 @@ impl<'a> Design<'a> {
             return self.covariance(a, a);
         }
         let mut sums = [0.0; 2];
-        for (tally, at) in a.tallies.iter().zip(&a.at_rank) {
+        for (tally, deviation) in a.tallies.iter().zip(&a.deviations) {
             for class in 0..2 {
-                sums[class] += f64::from(tally[class]) * (at[class] - a.auroc).powi(2);
+                sums[class] += f64::from(tally[class]) * deviation[class].powi(2);
             }
         }
         self.of_sums(sums)
