@@ -84,6 +84,13 @@ fn accepts(input: &ProofInput<'_>, record: &Record) -> Held<Acceptance> {
     if until <= input.now {
         return Err(format!("was entered on {} and counted for {days} days", record.created_at.day()));
     }
+    // A verdict that rests on waivers lasts as long as they do.
+    if let Some(waived_until) = record.body["waived_until"].as_str().and_then(|time| time.parse::<Timestamp>().ok()) {
+        if waived_until <= input.now {
+            return Err(format!("rests on a waiver that ended on {}", waived_until.day()));
+        }
+        until = until.min(waived_until);
+    }
     let verdict = record.body["verdict"].as_str().unwrap_or("none");
     if verdict != "pass" {
         let waived_until = waived(input, record).ok_or_else(|| {
@@ -94,10 +101,11 @@ fn accepts(input: &ProofInput<'_>, record: &Record) -> Held<Acceptance> {
     Ok(Acceptance { record: record.digest, accepted_at: record.created_at, until })
 }
 
-/// Until when a waiver by somebody other than its author covers the record.
+/// Until when a waiver by somebody other than its author covers the whole record; one for a single group does not.
 fn waived(input: &ProofInput<'_>, record: &Record) -> Option<Timestamp> {
     of_kind(input, RecordKind::Waiver)
         .filter(|waiver| waiver.subject == record.digest.to_string() && waiver.is_intact())
+        .filter(|waiver| waiver.body["group"].is_null())
         .filter(|waiver| !signed_by_others(waiver, SignatureMeaning::Waived).is_empty())
         .filter_map(|waiver| waiver.body["expires_at"].as_str()?.parse().ok())
         .filter(|until| input.now < *until)

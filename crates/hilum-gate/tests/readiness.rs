@@ -189,21 +189,34 @@ fn a_changed_threshold_needs_its_own_proof() {
 fn a_failed_validation_counts_with_a_signed_waiver_until_that_ends() {
     let mut case = Case::complete();
     case.body(RecordKind::Validation, |b| b["verdict"] = json!("fail"), BOTH);
-    let waive = |signer: &str, expires: Timestamp| {
-        let body =
-            json!({ "format": 1, "group": "children", "reason": "none are examined here", "expires_at": expires });
+    let waive = |group: Option<&str>, signer: &str, expires: Timestamp| {
+        let body = json!({ "format": 1, "group": group, "reason": "none are examined here", "expires_at": expires });
         let signed = [(signer, SignatureMeaning::Waived, "clinical")];
         record(RecordKind::Waiver, &case.records[0].digest.to_string(), body, &signed)
     };
-    for (waiver, counts) in
-        [(waive("anna", at(30)), true), (waive("dora", at(30)), false), (waive("anna", at(-1)), false)]
-    {
+    for (waiver, counts) in [
+        (waive(None, "anna", at(30)), true),
+        (waive(None, "dora", at(30)), false),
+        (waive(None, "anna", at(-1)), false),
+        // One group is not the whole report: that waiver belongs to a run with `--waiver`.
+        (waive(Some("age=<18 auroc"), "anna", at(30)), false),
+    ] {
         let mut records = case.records.clone();
         records.push(waiver);
         let waived = Case { records, ..Case::complete() };
         let told = waived.missing(Active);
         assert_eq!(!told.contains("no signed waiver"), counts, "{told}");
     }
+}
+
+#[test]
+fn a_pass_that_rests_on_a_waiver_ends_with_it() {
+    let mut case = Case::complete();
+    case.body(RecordKind::Validation, |b| b["waived_until"] = json!(at(3)), BOTH);
+    assert!(!case.missing(Active).contains("waiver"), "{}", case.missing(Active));
+    case.body(RecordKind::Validation, |b| b["waived_until"] = json!(at(-1)), BOTH);
+    let told = case.missing(Active);
+    assert!(told.contains("rests on a waiver that ended on "), "{told}");
 }
 
 #[test]

@@ -247,6 +247,18 @@ impl AcceptanceProtocol {
         Digest::of(canonical_text(&content).as_bytes())
     }
 
+    /// Whether a person may answer, by a signed waiver, for too few cases at this gate: the name of a criterion, or the key of
+    /// a group such as `sex=F sensitivity`. Not for a gate that the protocol does not ask for.
+    pub fn may_be_waived(&self, gate: &str) -> bool {
+        let of_criterion = self.criteria.iter().find(|criterion| criterion.name == gate).map(|c| c.on_insufficient);
+        let of_group = |group: &&Subgroup| {
+            let value = gate.strip_prefix(&group.attribute).and_then(|rest| rest.strip_prefix('='));
+            value.and_then(|rest| rest.strip_suffix(group.metric.name())).is_some_and(|rest| rest.ends_with(' '))
+        };
+        let asked = of_criterion.or_else(|| self.subgroups.iter().find(of_group).map(|group| group.on_insufficient));
+        asked == Some(OnInsufficient::Waive)
+    }
+
     /// What a reference label means: `Some(true)` present, `Some(false)` absent, `None` no usable label.
     pub fn truth_of(&self, label: &str) -> Option<bool> {
         if self.target.positive.iter().any(|known| known == label) {

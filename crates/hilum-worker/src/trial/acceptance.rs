@@ -2,7 +2,8 @@
 
 use super::freeze::protocol_set;
 use super::{
-    CaseRun, Frozen, Journal, Subject, TrialError, failure_picture, freeze_protocol, read_waiver, run_trial, waivers_of,
+    CaseRun, Frozen, Journal, Subject, TrialError, Waived, check_gap, failure_picture, freeze_protocol, read_waiver,
+    run_trial, waivers_of,
 };
 use crate::models::Models;
 use crate::reference::refuse_overlap;
@@ -10,11 +11,11 @@ use hilum_registry::Deployment;
 use hilum_sign::{NewRecord, Record, RecordKind};
 use hilum_store::records::Package;
 use hilum_store::{BlobStore, Catalog};
-use hilum_types::{Clock, Digest};
+use hilum_types::{Clock, Digest, Timestamp};
 use hilum_validate::protocol::OperatingPoint;
 use hilum_validate::report::{ModelIdentity, ReferenceSetIdentity, RunFacts};
 use hilum_validate::{
-    AcceptanceProtocol, Case, CaseList, EvaluationInput, FailureImages, Report, ValidateError, Waiver, evaluate, plan,
+    AcceptanceProtocol, CaseList, EvaluationInput, FailureImages, Report, ValidateError, Waiver, evaluate, plan,
 };
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,8 +83,8 @@ pub struct Acceptance {
 
 /// Carry out an acceptance test.
 ///
-/// Nothing is run before the protocol is frozen, the power check passed, and no case turned out to be one that the model or
-/// the champion was trained on. The use of the reference set is counted before the first result exists.
+/// Nothing is run before the protocol is frozen, the power check passed, every waiver holds, and no case turned out to be one
+/// that the model or the champion was trained on. The use of the reference set is counted before the first result exists.
 ///
 /// # Errors
 /// [`TrialError`]; what was frozen and counted until then stays.
@@ -96,6 +97,8 @@ pub async fn accept(
     let protocol = &request.protocol;
     let (set, list) = protocol_set(catalog, protocol).await?;
     check_request(request)?;
+    let waived: Vec<Waived> =
+        request.waivers.iter().map(|record| read_waiver(record, place.clock.now())).collect::<Result<_, _>>()?;
     let subject = load(place, &request.model, request.used_in.as_ref(), protocol).await?;
     let of_champion = request.used_in.as_ref().filter(|deployment| {
         request.champion.as_ref().is_some_and(|champion| champion.digest == deployment.package_digest)
@@ -108,8 +111,15 @@ pub async fn accept(
         refuse_overlap(catalog, &list, &model.name).await?;
     }
     let mut cases = list.pending_cases();
-    plan(protocol, &cases)?.check(request.knowingly)?;
+    let planned = plan(protocol, &cases)?;
+    planned.check(request.knowingly)?;
+    for waived in &waived {
+        check_gap(waived, protocol, &planned)?;
+    }
     let frozen = freeze_protocol(catalog, protocol, &request.actor, place.clock.now()).await?;
+    for (waived, record) in waived.iter().zip(&request.waivers) {
+        check_subject(catalog, request, &frozen, waived, record).await?;
+    }
     let (record, package, now) = (frozen.record.digest, request.model.digest, place.clock.now());
     let n_uses = catalog.reference_use(&set.digest, &record, &package, &request.actor, now).await?;
 
@@ -128,7 +138,9 @@ pub async fn accept(
             case.outcome = run.outcome(finding);
         }
     }
-    let waivers = waivers(catalog, request, &frozen, &cases, place).await?;
+    // Cases that could not be run are known now, and with them gaps that a waiver of everything answers for.
+    let planned = plan(protocol, &cases)?;
+    let waivers: Vec<Waiver> = waived.iter().flat_map(|waived| waivers_of(waived, &planned)).collect();
     let model_identity = identity(&subject, protocol)?;
     let report = evaluate(&EvaluationInput {
         protocol: &frozen.frozen,
@@ -160,7 +172,12 @@ pub async fn accept(
             "results taken over from an interrupted run of the same package, engine and images: {n_held}"
         ));
     }
-    let new = validation_record(request, &frozen, &set.digest, &report, model_identity.threshold)?;
+    let answered = answered(&report);
+    let moot = report.waivers.iter().filter(|waiver| !answered.contains(&(waiver.gap.as_str(), waiver.record)));
+    notes.extend(moot.map(|waiver| format!("waiver {} of {} has no effect", waiver.record.short(), waiver.gap)));
+    let in_force = waived.iter().filter(|waived| answered.iter().any(|(_, by)| *by == waived.record));
+    let waived_until = in_force.map(|waived| waived.ends_at).min();
+    let new = validation_record(request, &frozen, &set.digest, &report, model_identity.threshold, waived_until)?;
     let added = catalog.record_add(&new, place.clock.now()).await?;
     journal.finish()?;
     champion_journal.map_or(Ok(()), |journal: Journal| journal.finish())?;
@@ -240,33 +257,28 @@ async fn run(
     Ok((runs, journal))
 }
 
-/// Waivers that are about this protocol, or about an earlier report on this package under it.
-async fn waivers(
+/// Whether a waiver is about this protocol, or about an earlier report on this package under it.
+async fn check_subject(
     catalog: &dyn Catalog,
     request: &AcceptanceRequest,
     frozen: &Frozen,
-    cases: &[Case],
-    place: &Place,
-) -> Result<Vec<Waiver>, TrialError> {
-    let mut waivers = Vec::new();
-    for record in &request.waivers {
-        let waived = read_waiver(record, place.clock.now())?;
-        let about = catalog.record_get(&waived.about.to_string()).await?;
-        let of_protocol = about.digest == frozen.record.digest;
-        let of_report = about.kind == RecordKind::Validation
-            && about.subject == request.model.digest.to_string()
-            && about.body["protocol"] == json!(frozen.record.digest);
-        if !of_protocol && !of_report {
-            return Err(TrialError::Refused(format!(
-                "waiver {} is about record {}, which is neither this protocol ({}) nor a report on this package under it",
-                record.digest.short(),
-                about.digest.short(),
-                frozen.record.digest.short()
-            )));
-        }
-        waivers.extend(waivers_of(&waived, &plan(&request.protocol, cases)?));
+    waived: &Waived,
+    record: &Record,
+) -> Result<(), TrialError> {
+    let about = catalog.record_get(&waived.about.to_string()).await?;
+    let of_protocol = about.digest == frozen.record.digest;
+    let of_report = about.kind == RecordKind::Validation
+        && about.subject == request.model.digest.to_string()
+        && about.body["protocol"] == json!(frozen.record.digest);
+    if of_protocol || of_report {
+        return Ok(());
     }
-    Ok(waivers)
+    Err(TrialError::Refused(format!(
+        "waiver {} is about record {}, which is neither this protocol ({}) nor a report on this package under it",
+        record.digest.short(),
+        about.digest.short(),
+        frozen.record.digest.short()
+    )))
 }
 
 /// Where the labels come from, in words, the commonest first.
@@ -283,6 +295,13 @@ fn label_source(list: &CaseList) -> String {
         [(only, _)] => only.clone(),
         several => several.iter().map(|(text, n)| format!("{text} ({n})")).collect::<Vec<_>>().join("; "),
     }
+}
+
+/// Gaps that a waiver answers for, each with the waiver.
+fn answered(report: &Report) -> BTreeSet<(&str, Digest)> {
+    let criteria = report.criteria.iter().filter_map(|result| result.waived_by.map(|by| (result.name.as_str(), by)));
+    let groups = report.subgroups.iter().filter_map(|result| result.waived_by.map(|by| (result.key.as_str(), by)));
+    criteria.chain(groups).collect()
 }
 
 /// A picture that cannot be made is told and left out; the report shows the case by its numbers then.
@@ -309,6 +328,7 @@ fn validation_record(
     set: &Digest,
     report: &Report,
     threshold: Option<f64>,
+    waived_until: Option<Timestamp>,
 ) -> Result<NewRecord, TrialError> {
     Ok(NewRecord {
         kind: RecordKind::Validation,
@@ -324,6 +344,7 @@ fn validation_record(
             "version": request.model.version,
             "deployment": request.used_in.as_ref().map(|deployment| deployment.spec.name.clone()),
             "operating_point": threshold,
+            "waived_until": waived_until,
             "report": serde_json::to_value(report).map_err(|_| TrialError::Defect)?,
         }),
         author: request.actor.clone(),

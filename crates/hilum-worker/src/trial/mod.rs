@@ -19,7 +19,7 @@ pub use error::TrialError;
 pub use freeze::{Frozen, freeze_protocol};
 pub use journal::Journal;
 pub use picture::failure_picture;
-pub use waiver::{Waived, read_waiver, waivers_of};
+pub use waiver::{Waived, check_gap, read_waiver, waivers_of};
 
 use crate::models::Models;
 use case::CaseInput;

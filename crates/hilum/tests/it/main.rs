@@ -20,3 +20,4 @@ mod site;
 mod stats;
 mod tamper;
 mod tidy;
+mod waiver;
