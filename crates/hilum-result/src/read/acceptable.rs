@@ -26,9 +26,13 @@ pub struct Expected<'a> {
 /// - `product.verified`: a report says that a person has verified it
 /// - `product.qualification`: an object calls itself a product result, and no regulatory status is on file
 /// - `product.references`: an object refers to images, and to none of this study
+/// - `product.malformed`: no viewer could show the object
 pub fn acceptable(results: &[ReadResult], expected: &Expected<'_>) -> Result<(), Reason> {
     let mut identified = false;
     for result in results {
+        if let Some(defect) = &result.defect {
+            return Err(Reason::new("product.malformed", format!("a result of the product is malformed: {defect}")));
+        }
         identified |= states_version(result, expected.version)?;
         states_model(result, expected.model_name)?;
         if result.kind == ReadKind::Report && result.verification.as_deref() == Some("VERIFIED") {

@@ -7,6 +7,7 @@ mod acceptable;
 mod algorithm;
 mod report;
 mod segmentation;
+mod wholeness;
 
 pub use acceptable::{Expected, acceptable};
 
@@ -54,6 +55,8 @@ pub struct ReadResult {
     /// Everything that is said by a code or a number, by a name that is the same in the next result of the same kind.
     /// Free text is left out: it may name a person, and its wording changes nothing.
     pub values: BTreeMap<String, StatedValue>,
+    /// Why no viewer could show it, such as pixel data that end too early; without patient data.
+    pub defect: Option<String>,
 }
 
 /// Read what a result object says. `bulk` keeps pixel data, without which segments have no size.
@@ -77,6 +80,7 @@ pub fn read_result(part10: &[u8], bulk: Bulk, limits: &Limits) -> Result<ReadRes
         findings: Vec::new(),
         segments: Vec::new(),
         values: BTreeMap::new(),
+        defect: wholeness::defect(data_set, kind, &class, bulk == Bulk::Keep),
     };
     match kind {
         ReadKind::Report => (result.findings, result.values) = report::read(data_set),

@@ -1,7 +1,7 @@
 //! Reading results: what this crate writes is read back, and what others claim is held against what is registered.
 
 use crate::support::{algorithm, encoded, one_finding, radiograph, segmentation};
-use hilum_dicom::{Bulk, Limits};
+use hilum_dicom::{Bulk, DataSet, Limits, Tag, Vr, read_data_set};
 use hilum_result::{Expected, ReadKind, ReadResult, acceptable, read_result};
 use hilum_types::{AlgorithmClaim, StatedValue, Uid};
 use std::collections::HashSet;
@@ -53,6 +53,61 @@ fn a_segmentation_says_how_large_its_segments_are() {
     assert_eq!(object.algorithms[0].name, algorithm().name);
 }
 
+/// What no viewer could show is told, and what a viewer gets over is not.
+#[test]
+fn an_object_that_is_not_whole_says_what_is_wrong() {
+    let sources = [radiograph()];
+    let results = encoded(&sources, &segmentation(&sources));
+    let changed = |index: usize, change: &dyn Fn(&mut DataSet)| {
+        let mut data_set =
+            read_data_set(&results[index].part10, None, Bulk::Keep, &Limits::default()).unwrap().data_set;
+        change(&mut data_set);
+        read(&data_set.to_part10_bytes().unwrap()).defect.unwrap_or("whole".to_owned())
+    };
+    let (pixels, frames, segments) = (Tag(0x7FE0, 0x0010), Tag(0x0028, 0x0008), Tag(0x0062, 0x0002));
+    let cut = |data_set: &mut DataSet| {
+        let kept = data_set.bytes(pixels).unwrap()[..8].to_vec();
+        data_set.put_bytes(pixels, Vr::OB, kept);
+    };
+    for result in &results {
+        assert_eq!(read(&result.part10).defect, None);
+        let without_pixels = read_result(&result.part10, Bulk::LeaveOut, &Limits::default()).unwrap();
+        assert_eq!(without_pixels.defect, None, "what was not read is not missing");
+    }
+    assert!(changed(1, &cut).ends_with("whose pixel data end after 8 bytes"), "{}", changed(1, &cut));
+    let said = changed(1, &|data_set| drop(data_set.remove(pixels)));
+    assert_eq!(said, "a segmentation without pixel data");
+    let said = changed(1, &|data_set| drop(data_set.remove(segments)));
+    assert_eq!(said, "a segmentation that describes no segment");
+    let said = changed(1, &|data_set| {
+        data_set.put(frames, "900000");
+    });
+    assert!(said.starts_with("a segmentation of 900000 frames that describes "), "{said}");
+    let renumbered = |data_set: &mut DataSet| {
+        let mut items = data_set.items(segments).to_vec();
+        items[0].put_number(Tag(0x0062, 0x0004), 99.0);
+        data_set.put_sequence(segments, items);
+    };
+    assert!(
+        changed(1, &renumbered).ends_with("is of segment 1, which is not described"),
+        "{}",
+        changed(1, &renumbered)
+    );
+    let said = changed(1, &|data_set| drop(data_set.remove(Tag(0x0028, 0x0010))));
+    assert_eq!(said, "a segmentation that does not state its rows, columns, samples and bits");
+    let said = changed(0, &|data_set| drop(data_set.remove(Tag(0x0040, 0xA730))));
+    assert_eq!(said, "a report without content");
+    let capture = |data_set: &mut DataSet| {
+        data_set.put(Tag(0x0008, 0x0016), "1.2.840.10008.5.1.4.1.1.7");
+    };
+    assert_eq!(changed(1, &capture), "whole");
+    let said = changed(1, &|data_set| {
+        capture(data_set);
+        cut(data_set);
+    });
+    assert!(said.starts_with("a secondary capture of "), "{said}");
+}
+
 #[test]
 fn bytes_that_are_no_object_are_an_error_and_nothing_panics() {
     let sources = [radiograph()];
@@ -84,6 +139,7 @@ fn claimed(version: &str) -> ReadResult {
         findings: vec![],
         segments: vec![],
         values: Default::default(),
+        defect: None,
     }
 }
 
@@ -115,4 +171,6 @@ fn an_answer_is_held_against_what_is_registered() {
     assert_eq!(code(&[product], &Expected { is_regulated: true, ..expected }), "accepted");
     let foreign = ReadResult { references: ["1.2.4".parse().unwrap()].into(), ..claimed("3.1") };
     assert_eq!(one(foreign), "product.references");
+    let cut = ReadResult { defect: Some("a report without content".into()), ..claimed("3.1") };
+    assert_eq!(one(cut), "product.malformed");
 }

@@ -1,8 +1,9 @@
 //! A real product that is a DICOM node (pynetdicom and highdicom), behind the gate, watched by fixed cases, and found
 //! in the traffic while it is not registered.
 
-use crate::oip::{python, script};
-use crate::program::{PATIENCE, Running, Site, destination, free_port, package};
+use crate::oip::python;
+use crate::product::{DEADLINE, Product, import};
+use crate::program::{PATIENCE, Running, Site, destination, package};
 use hilum_dimse::{Association, AssociationOptions, DataSet, ProposedContext, StoreRequest};
 use hilum_sign::{NewRecord, PersonKey, RecordKind, SignatureMeaning, ToSign};
 use hilum_store::catalog::{self, CatalogOptions};
@@ -12,129 +13,28 @@ use hilum_testkit::{Acquisition, FindingSpec, Phantom, SimulatedModality, Simula
 use hilum_types::{Digest, Timestamp};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Seconds the product may take in these tests.
-const DEADLINE: u64 = 20;
-
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 /// A radiograph of somebody who does not exist, under an accession number that the product's behaviour goes by.
-fn phantom(seed: u64, accession: &str) -> Phantom {
+pub(crate) fn phantom(seed: u64, accession: &str) -> Phantom {
     let at = Timestamp::from_micros(1_795_424_400_000_000);
     let mut subject = Subject::seeded(seed, at);
     subject.accession = accession.to_owned();
     dx(seed, &subject, &Acquisition::radiograph().with_matrix(64, 64), &[FindingSpec::nodule()]).unwrap()
 }
 
-fn send(runtime: &tokio::runtime::Runtime, called_ae: &str, to: SocketAddr, phantom: &Phantom) {
+pub(crate) fn send(runtime: &tokio::runtime::Runtime, called_ae: &str, to: SocketAddr, phantom: &Phantom) {
     let modality = SimulatedModality::new("DX1".parse().unwrap(), called_ae.parse().unwrap(), to);
     let ledger = runtime.block_on(modality.send(Arc::<[_]>::from(phantom.instances.clone())));
     assert_eq!(ledger.failures().count(), 0);
 }
 
-/// The product, a process of its own; killed when dropped.
-struct Product {
-    child: Child,
-    folder: tempfile::TempDir,
-    address: SocketAddr,
-}
-
-impl Product {
-    fn start(python: &str, hilum: SocketAddr) -> Product {
-        let (folder, address) = (tempfile::tempdir().unwrap(), free_port());
-        let product = Product { child: Self::spawn(python, address, hilum, &folder), folder, address };
-        product.behave(json!({ "mode": "normal" }), json!({}));
-        product.wait_for("ready", "", 1);
-        // The socket is open a moment after the line is written.
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(address).is_err() {
-            assert!(begun.elapsed() < PATIENCE, "the product does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        product
-    }
-
-    fn spawn(python: &str, address: SocketAddr, hilum: SocketAddr, folder: &tempfile::TempDir) -> Child {
-        std::fs::write(folder.path().join("control.json"), r#"{"default":{"mode":"normal"},"by_accession":{}}"#)
-            .unwrap();
-        Command::new(python)
-            .arg(script("black_box_product.py"))
-            .args([address.port().to_string(), hilum.port().to_string()])
-            .arg(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(folder.path().join("stderr")).unwrap())
-            .spawn()
-            .unwrap()
-    }
-
-    /// How it behaves from now on, and for studies of one accession number.
-    fn behave(&self, default: Value, by_accession: Value) {
-        let text = json!({ "default": default, "by_accession": by_accession }).to_string();
-        // By renaming, so that the product never reads half a file.
-        let path = self.folder.path().join("control.json");
-        std::fs::write(path.with_extension("new"), text).unwrap();
-        std::fs::rename(path.with_extension("new"), path).unwrap();
-    }
-
-    /// What it logged of that kind and accession number.
-    fn events(&self, event: &str, accession: &str) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.folder.path().join("log.jsonl")).unwrap_or_default();
-        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let wanted = |line: &Value| line["event"] == event && (accession.is_empty() || line["accession"] == accession);
-        lines.filter(wanted).collect()
-    }
-
-    fn wait_for(&self, event: &str, accession: &str, n: usize) {
-        let begun = Instant::now();
-        while self.events(event, accession).len() < n {
-            let errors = std::fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default();
-            assert!(begun.elapsed() < PATIENCE, "the product logged no {n} {event} of {accession}: {errors}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
-
-impl Drop for Product {
-    fn drop(&mut self) {
-        let _already_gone = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Write the package of the product, and import it; says its digest line.
-fn import(site: &Site, name: &str, product: SocketAddr, more: &str) -> String {
-    let folder = site.path(name);
-    let write = |path: &str, text: &str| {
-        let path = folder.join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
-    write("LICENSE", "Commercial licence of Acme Imaging");
-    write("docs/README.md", "# Nodule Box\nLooks for nodules.");
-    let metadata = json!({ "version": "3.1", "task": "nodules", "description": "d", "authors": "a", "copyright": "c" });
-    write("configs/metadata.json", &metadata.to_string());
-    let manifest = format!(
-        "schema = 1\n[package]\nname = '{name}'\nversion = '3.1'\ntitle = 'Nodule Box'\nmanufacturer = 'Acme Imaging'\n\
-         license = 'commercial'\ndescription = 'Looks for nodules.'\n[intended_use]\nmodality = ['DX']\n\
-         synthetic_data = true\n[runtime]\nkind = 'dicom-node'\nae_title = 'PRODUCT'\nhost = '127.0.0.1'\n\
-         port = {}\nresult_ae_title = 'PRODUCT'\ndeadline_seconds = {DEADLINE}\nquiet_seconds = 1\n\
-         model_name = 'NB-1'\n{more}[runtime.select]\nmodality = ['DX']\n",
-        product.port()
-    );
-    write("hilum/package.toml", &manifest);
-    let imported = site.run(&["model", "import", folder.to_str().unwrap()]);
-    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
-    let said = String::from_utf8_lossy(&imported.stdout).into_owned();
-    said.lines().find(|line| line.starts_with("package = ")).unwrap().to_owned()
-}
-
-fn apply(site: &Site, name: &str, package: &str, more: &str) {
+pub(crate) fn apply(site: &Site, name: &str, package: &str, more: &str) {
     let file = site.path(&format!("{name}.toml"));
     std::fs::write(&file, format!("[[deployment]]\nname='{name}'\n{package}\n{more}\n")).unwrap();
     let applied = site.run(&["apply", file.to_str().unwrap()]);
@@ -142,7 +42,7 @@ fn apply(site: &Site, name: &str, package: &str, more: &str) {
 }
 
 /// The journey of a study for a deployment, once it has ended.
-fn ended(site: &Site, study: &Phantom, deployment: &str) -> Value {
+pub(crate) fn ended(site: &Site, study: &Phantom, deployment: &str) -> Value {
     let begun = Instant::now();
     loop {
         let found = site.get(&format!("/api/v1/studies/{}", study.study_instance_uid)).filter(|(s, _)| *s == 200);
@@ -157,7 +57,7 @@ fn ended(site: &Site, study: &Phantom, deployment: &str) -> Value {
 }
 
 /// `failed product.no-answer` and the like.
-fn outcome(site: &Site, study: &Phantom, deployment: &str) -> String {
+pub(crate) fn outcome(site: &Site, study: &Phantom, deployment: &str) -> String {
     let ended = ended(site, study, deployment);
     let name = ended["deployment"]["disposition"].as_str().unwrap().to_owned();
     let codes = ended["deployment"]["reasons"].as_array().cloned().unwrap_or_default();
@@ -165,19 +65,19 @@ fn outcome(site: &Site, study: &Phantom, deployment: &str) -> String {
     code.map_or(name.clone(), |code| format!("{name} {code}"))
 }
 
-fn quarantine(site: &Site) -> Vec<String> {
+pub(crate) fn quarantine(site: &Site) -> Vec<String> {
     let list = site.json("/api/v1/quarantine");
     let items = list["items"].as_array().cloned().unwrap_or_default();
     items.iter().filter_map(|item| item["reason"]["code"].as_str()).map(str::to_owned).collect()
 }
 
-fn alarms(site: &Site) -> Vec<String> {
+pub(crate) fn alarms(site: &Site) -> Vec<String> {
     let list = site.json("/api/v1/alarms");
     let items = list["items"].as_array().cloned().unwrap_or_default();
     items.iter().map(|item| format!("{}: {}", item["code"].as_str().unwrap(), item["text"].as_str().unwrap())).collect()
 }
 
-fn until(what: &str, site: &Site, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, site: &Site, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < PATIENCE, "{what}\n{}", site.log());
@@ -264,6 +164,7 @@ fn a_product_is_behind_the_gate_and_every_failure_has_its_reason() {
     let mut reasons = quarantine(&site);
     reasons.sort();
     assert_eq!(reasons, ["product.identity", "product.late", "product.unasked"]);
+    product.wait_for("sent", "LATE", 1);
     assert_eq!(product.events("sent", "LATE")[0]["statuses"], json!([0xC000]));
     let told = alarms(&site).join("\n");
     assert!(told.contains("product-identity") && told.contains("product-late"), "{told}");
@@ -299,7 +200,7 @@ fn a_product_is_behind_the_gate_and_every_failure_has_its_reason() {
 }
 
 /// The product logs digests of bare data sets as the catalog computes them would need BLAKE3, so it logs the bytes.
-fn hex_digest(hex: &str) -> Digest {
+pub(crate) fn hex_digest(hex: &str) -> Digest {
     let nibble = |b: u8| (b as char).to_digit(16).unwrap() as u8;
     let bytes: Vec<u8> = hex.as_bytes().chunks(2).map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])).collect();
     Digest::of(&bytes)

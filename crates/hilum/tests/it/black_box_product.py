@@ -1,9 +1,10 @@
-"""A product that is a DICOM node: takes studies by C-STORE, sends a TID 1500 report back by C-STORE.
+"""A product that is a DICOM node: takes studies by C-STORE, sends results back by C-STORE: a TID 1500 report, a segmentation, a secondary capture.
 
     black_box_product.py PORT HILUM_PORT FOLDER
 
 FOLDER/control.json says how it behaves, by default and for single accession numbers; FOLDER/log.jsonl gets one line per event. Its score is a
-function of the pixels, so that the same images always get the same answer, until `shift` changes it silently.
+function of the pixels, so that the same images always get the same answer, until `shift` changes it silently. `objects` says which objects it
+makes (`sr`, `seg`, `sc`), `spoil` what is wrong with them.
 """
 
 import json
@@ -11,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from io import BytesIO
 
 import highdicom as hd
 import numpy as np
@@ -30,6 +32,7 @@ from highdicom.sr import (
 )
 from pydicom.sr.codedict import codes
 from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
 
 port, hilum, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -106,6 +109,100 @@ def report(images, how):
     return made
 
 
+def mask_of(image):
+    """A square in the middle, a quarter of the image."""
+    mask = np.zeros((1, image.Rows, image.Columns), dtype=np.uint8)
+    mask[0, image.Rows // 4 : 3 * image.Rows // 4, image.Columns // 4 : 3 * image.Columns // 4] = 1
+    return mask
+
+
+def segmentation(images, how):
+    version = how.get("version", "3.1")
+    nodule = CodedConcept("27925004", "SCT", "Nodule")
+    description = hd.seg.SegmentDescription(
+        segment_number=1,
+        segment_label="nodule",
+        segmented_property_category=CodedConcept("49755003", "SCT", "Morphologically abnormal structure"),
+        segmented_property_type=nodule,
+        algorithm_type="AUTOMATIC",
+        algorithm_identification=hd.AlgorithmIdentificationSequence(
+            name="Nodule Box", version=version, family=CodedConcept("123110", "DCM", "Artificial Intelligence")
+        ),
+    )
+    return hd.seg.Segmentation(
+        source_images=images[:1],
+        pixel_array=mask_of(images[0]),
+        segmentation_type="BINARY",
+        segment_descriptions=[description],
+        series_instance_uid=hd.UID(),
+        series_number=902,
+        sop_instance_uid=hd.UID(),
+        instance_number=1,
+        manufacturer="Acme Imaging",
+        manufacturer_model_name="NB-1",
+        software_versions=version,
+        device_serial_number="1",
+    )
+
+
+def capture(images, how):
+    made = hd.sc.SCImage.from_ref_dataset(
+        ref_dataset=images[0],
+        pixel_array=np.repeat(mask_of(images[0])[0, :, :, None] * np.uint8(200), 3, axis=2),
+        photometric_interpretation="RGB",
+        bits_allocated=8,
+        coordinate_system="PATIENT",
+        patient_orientation=("L", "F"),
+        series_instance_uid=hd.UID(),
+        series_number=903,
+        sop_instance_uid=hd.UID(),
+        instance_number=1,
+        manufacturer="Acme Imaging",
+        transfer_syntax_uid="1.2.840.10008.1.2.1",
+    )
+    made.ManufacturerModelName = "NB-1"
+    made.SoftwareVersions = how.get("version", "3.1")
+    return made
+
+
+makers = {"sr": report, "seg": segmentation, "sc": capture}
+
+
+def spoil(made, how):
+    """Break an object in one way."""
+    if how == "cut" and "PixelData" in made:
+        made.PixelData = made.PixelData[:10]
+    elif how == "no-pixels" and "PixelData" in made:
+        del made.PixelData
+    elif how == "other-segment" and "SegmentSequence" in made:
+        made.SegmentSequence[0].SegmentNumber = 7
+    elif how == "other-patient" and "PixelData" in made:
+        made.PatientID = "SOMEBODY-ELSE"
+
+
+def send_cut_off(made):
+    """The object under its own identifier, without its last bytes."""
+    ae = AE("PRODUCT")
+    ae.add_requested_context(made.SOPClassUID, made.file_meta.TransferSyntaxUID)
+    association = ae.associate("127.0.0.1", hilum, ae_title="HILUM")
+    request = C_STORE()
+    request.MessageID = 1
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = made.SOPClassUID, made.SOPInstanceUID
+    request.Priority = 2
+    syntax = made.file_meta.TransferSyntaxUID
+    request.DataSet = BytesIO(encode(made, syntax.is_implicit_VR, syntax.is_little_endian)[:-400])
+    context = association.accepted_contexts[0].context_id
+    # As `send_c_store` does, or the thread that serves the association takes the answer.
+    association._reactor_checkpoint.clear()
+    while not association._is_paused:
+        time.sleep(0.01)
+    association.dimse.send_msg(request, context)
+    _, answer = association.dimse.get_msg(True)
+    association._reactor_checkpoint.set()
+    log(event="sent", accession=str(made.AccessionNumber), statuses=[int(answer.Status) if answer else None])
+    association.release()
+
+
 def send(objects):
     ae = AE("PRODUCT")
     for made in objects:
@@ -127,9 +224,15 @@ def answer(images):
     time.sleep(how.get("delay", 0.0))
     if how["mode"] == "silent":
         return
-    reports = [report(images, how) for _ in range(how.get("reports", 1))]
+    kinds = how.get("objects", ["sr"]) * how.get("reports", 1)
+    reports = [makers[kind](images, how) for kind in kinds]
     for made in reports:
-        log(event="made", accession=accession, data_set=encode(made, False, True).hex())
+        spoil(made, how.get("spoil"))
+        log(event="made", accession=accession, kind=str(made.SOPClassUID), data_set=encode(made, False, True).hex())
+    if how["mode"] == "cut-off":
+        for made in reports:
+            send_cut_off(made)
+        return
     send(reports)
     if how["mode"] == "twice":
         send(reports)

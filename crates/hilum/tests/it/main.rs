@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod black_box;
+mod black_box_objects;
 mod clinical;
 mod crash;
 mod evidence;
@@ -11,6 +12,7 @@ mod oip;
 mod oip_client;
 mod people;
 mod privacy;
+mod product;
 mod program;
 mod recall;
 mod recall_week;
