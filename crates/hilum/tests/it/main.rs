@@ -17,6 +17,8 @@ mod program;
 mod recall;
 mod recall_week;
 mod rollout;
+mod rollout_bounds;
+mod rollout_limited;
 mod signing;
 mod site;
 mod stats;

@@ -18,7 +18,7 @@ pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     assert!(
         output.status.success(),
         "{}{}",
@@ -28,7 +28,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn json(output: &Output) -> Value {
+pub(crate) fn json(output: &Output) -> Value {
     serde_json::from_str(&stdout(output)).unwrap()
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn send(site: &Site, runtime: &Runtime, phantom: &Phantom) {
 }
 
 /// The demo package under another version: the same model, another digest.
-fn copy_with_version(site: &Site, version: &str) -> String {
+pub(crate) fn copy_with_version(site: &Site, version: &str) -> String {
     let target = site.path(&format!("package-{version}"));
     copy_tree(Path::new(&package("phantom-cxr")), &target);
     let manifest = target.join("hilum/package.toml");
@@ -86,7 +86,7 @@ pub(crate) fn ended(site: &Site, phantom: &Phantom, deployment: &str) -> Value {
     }
 }
 
-fn delivered(outcome: &Value) -> bool {
+pub(crate) fn delivered(outcome: &Value) -> bool {
     outcome["deliveries"].as_array().is_some_and(|deliveries| !deliveries.is_empty())
 }
 
