@@ -217,6 +217,7 @@ enum AuditCommand {
 }
 
 fn main() -> ExitCode {
+    system::end_when_nobody_reads();
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

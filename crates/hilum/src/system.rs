@@ -40,6 +40,22 @@ pub(crate) fn start_logging(default_level: &str) {
     };
 }
 
+/// End the program quietly, with the status of one that a closed pipe ended, when what it prints has no reader any more, as in
+/// `hilum deployments | head -n 1`. `println!` would report a defect, with a backtrace, because Rust programs ignore the signal
+/// that ends others; and a server must, or one client that hangs up would end it.
+pub(crate) fn end_when_nobody_reads() {
+    const ENDED_BY_SIGPIPE: i32 = 128 + 13;
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |defect| {
+        let said = defect.payload_as_str().unwrap_or_default();
+        // As `print!` words it, with the number of EPIPE.
+        if said.starts_with("failed printing to std") && said.contains("(os error 32)") {
+            std::process::exit(ENDED_BY_SIGPIPE);
+        }
+        report(defect);
+    }));
+}
+
 /// One provider of cryptography for everything in the process.
 pub(crate) fn choose_tls() {
     let _already_chosen = rustls::crypto::ring::default_provider().install_default();

@@ -234,3 +234,24 @@ pub(crate) fn copy_tree(from: &Path, to: &Path) {
         }
     }
 }
+
+/// UX: `hilum ... | head` ends without a word when the reader has gone, and without the report of a defect.
+#[test]
+fn a_reader_that_went_away_is_no_defect() {
+    let site = Site::new("");
+    for arguments in [&["deployments"][..], &["model", "list"], &["audit", "verify"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let child = site.command(arguments).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said, "", "{arguments:?}");
+        if arguments[0] != "--help" {
+            assert_eq!(
+                output.status.code(),
+                Some(141),
+                "{arguments:?}: the status of a program that a closed pipe ended"
+            );
+        }
+    }
+}
