@@ -65,7 +65,7 @@ impl Question {
     }
 
     fn absolute(&self, n: InUnit, settings: &Settings<'_>) -> Power {
-        let title = self.metric.title();
+        let title = self.metric.title_within();
         let at_least = settings.protocol.power.at_least;
         let Some(expected) = self.expected else {
             let mut assumption = "no `expected` value is stated".to_owned();
@@ -150,7 +150,7 @@ impl Question {
         let champion = self.champion.or(self.expected).unwrap_or(CHAMPION_ASSUMED);
         let challenger = self.expected.unwrap_or(champion);
         let correlation = rules.correlation;
-        let title = self.metric.title();
+        let title = self.metric.title_within();
         let origin = if self.champion.is_some() { "the champion's on these cases" } else { "assumed" };
         let assumption = format!(
             "a true {title} of {} against {} ({origin}), scores correlated by {}",

@@ -90,6 +90,15 @@ impl Metric {
         }
     }
 
+    /// The title inside a sentence: names keep their capital.
+    pub(crate) fn title_within(self) -> String {
+        let title = self.title();
+        match self {
+            Metric::Auroc | Metric::Brier | Metric::Dice => title.to_owned(),
+            _ => title[..1].to_lowercase() + &title[1..],
+        }
+    }
+
     pub(crate) fn direction(self) -> Direction {
         match self {
             Metric::Ece | Metric::Brier | Metric::Hd95Mm | Metric::AssdMm => Direction::Down,
@@ -303,4 +312,15 @@ pub struct Subgroup {
     /// What follows from too few cases in a group.
     #[serde(default)]
     pub on_insufficient: OnInsufficient,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Metric;
+
+    #[test]
+    fn a_title_inside_a_sentence_has_a_capital_only_where_it_is_a_name() {
+        let within = [Metric::Auroc, Metric::Sensitivity, Metric::Brier, Metric::Nsd].map(Metric::title_within);
+        assert_eq!(within, ["AUROC", "sensitivity", "Brier score", "surface Dice (NSD)"]);
+    }
 }
