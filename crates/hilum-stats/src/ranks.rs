@@ -17,28 +17,31 @@ pub(crate) type Tally = [u32; 2];
 /// rises (IEEE subtraction, multiplication and addition keep order), so places are sorted, as whole numbers, and only scores
 /// that share a place are compared. Scores of few decimals, which is how they are often written, need no sort at all.
 pub(crate) fn distinct_ranks(scores: &[f64]) -> Ranks {
-    let mut of_case = places(scores);
-    let n_distinct = match number_few(scores, &mut of_case) {
-        Some(n_distinct) => n_distinct,
-        None => number_sorted(scores, &mut of_case),
-    };
-    Ranks { of_case, n_distinct: n_distinct as usize }
+    let mut of_case = vec![0; scores.len()];
+    let n_distinct = rank_into(scores, &mut of_case);
+    Ranks { of_case, n_distinct }
+}
+
+/// [`distinct_ranks`] into memory of the caller, one number for each score; answers with the number of distinct scores.
+pub(crate) fn rank_into(scores: &[f64], of_case: &mut [u32]) -> usize {
+    put_places(scores, of_case);
+    let n_distinct = number_few(scores, of_case).unwrap_or_else(|| number_sorted(scores, of_case));
+    n_distinct as usize
 }
 
 /// The place of each score between the lowest (0) and the highest (at most 2^32 - 1).
-fn places(scores: &[f64]) -> Vec<u32> {
+fn put_places(scores: &[f64], places: &mut [u32]) {
     let last = f64::from(u32::MAX);
     let (low, high) = range(scores);
     let scale = last / (high - low);
-    let place = |&score: &f64| {
+    for (place, &score) in places.iter_mut().zip(scores) {
         let along = (score - low) * scale;
         // A range of nearly 0 makes this infinite, for the lowest "not a number"; a range beyond what a number can hold makes it 0,
         // for the highest "not a number". Order holds if both go to the end.
         let along = if along < last { along } else { last };
         // From 2^52 on a number's last bits count in ones. The processor converts two at a time this way.
-        (along + 4_503_599_627_370_496.0).to_bits() as u32
-    };
-    scores.iter().map(place).collect()
+        *place = (along + 4_503_599_627_370_496.0).to_bits() as u32;
+    }
 }
 
 /// Ranks from places, where no two different scores share one of n / 4 or more buckets; gives up at the first that do, which is
@@ -165,13 +168,18 @@ fn deal(keys: impl Iterator<Item = u64>, number: u32, begins: &mut [u32; DIGIT_V
 impl Ranks {
     /// Positives and negatives at every distinct score, lowest score first.
     pub(crate) fn tally(&self, labels: &[bool]) -> Vec<Tally> {
-        let mut tallies: Vec<Tally> = vec![[0, 0]; self.n_distinct];
-        for (&rank, &label) in self.of_case.iter().zip(labels) {
-            let count = &mut tallies[rank as usize][usize::from(label)];
-            *count = count.wrapping_add(1);
-        }
-        tallies
+        tally(&self.of_case, self.n_distinct, labels)
     }
+}
+
+/// Positives and negatives at every distinct score, lowest score first, from the ranks of the cases.
+pub(crate) fn tally(of_case: &[u32], n_distinct: usize, labels: &[bool]) -> Vec<Tally> {
+    let mut tallies: Vec<Tally> = vec![[0, 0]; n_distinct];
+    for (&rank, &label) in of_case.iter().zip(labels) {
+        let count = &mut tallies[rank as usize][usize::from(label)];
+        *count = count.wrapping_add(1);
+    }
+    tallies
 }
 
 /// Area under the ROC curve from tallies, lowest score first: the Mann-Whitney statistic in whole numbers, divided once.

@@ -47,7 +47,8 @@ pub fn auroc(
     let what = "AUROC";
     check::two_classes(what, labels, scores, 1)?;
     let design = Design::new(what, labels, patients)?;
-    let placements = design.placements(scores)?;
+    let mut ranks = vec![0; labels.len()];
+    let placements = design.placements(scores, &mut ranks)?;
     let variance = design.variance(&placements);
     interval_of(what, &design, placements.auroc, variance, level, interval)
 }

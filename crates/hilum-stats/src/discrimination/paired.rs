@@ -54,13 +54,16 @@ pub fn auroc_difference(
     check::two_classes(what, labels, first, 1)?;
     check::two_classes(what, labels, second, 1)?;
     let design = Design::new(what, labels, patients)?;
-    let (a, b) = (design.placements(first)?, design.placements(second)?);
+    // Of both scores in one piece, which the allocator keeps for the next call rather than ask the kernel for fresh memory again.
+    let mut ranks = vec![0; 2 * labels.len()];
+    let (of_first, of_second) = ranks.split_at_mut(labels.len());
+    let (a, b) = (design.placements(first, of_first)?, design.placements(second, of_second)?);
     let (variance_a, variance_b) = (design.variance(&a), design.variance(&b));
     let covariance = design.covariance(&a, &b);
     let value = a.auroc - b.auroc;
     let variance = variance_a + variance_b - 2.0 * covariance;
 
-    let alike = a.ranks.of_case == b.ranks.of_case;
+    let alike = a.of_case == b.of_case;
     let standard_error = if alike { 0.0 } else { variance.max(0.0).sqrt() };
     if !alike && standard_error < 1e-12 {
         let why = "the two scores order the cases differently, yet the difference has no variance to judge it by";

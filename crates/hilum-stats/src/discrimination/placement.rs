@@ -1,18 +1,20 @@
 use crate::check;
 use crate::error::StatsError;
-use crate::ranks::{Clusters, Ranks, Tally, auroc_of, clusters, distinct_ranks};
+use crate::ranks::{Clusters, Tally, auroc_of, clusters, rank_into, tally};
 
 /// Scores turned into placement values (DeLong 1988): for a positive the share of negatives below it, for a negative the
 /// share of positives above it, ties counting one half. One sort; everything else is linear.
-pub(crate) struct Placements {
-    pub(crate) ranks: Ranks,
-    tallies: Vec<Tally>,
+pub(crate) struct Placements<'r> {
+    /// Rank of each case among the distinct scores.
+    pub(crate) of_case: &'r [u32],
     /// At every distinct score, placement of a negative and of a positive less the AUROC, which is the mean of either class's.
     deviations: Vec<[f64; 2]>,
     pub(crate) auroc: f64,
+    /// Variance of the AUROC if every case is its own patient.
+    variance_of_cases: f64,
 }
 
-impl Placements {
+impl Placements<'_> {
     /// Placement of a case of this rank less the AUROC.
     fn deviation(&self, rank: u32, label: bool) -> f64 {
         self.deviations[rank as usize][usize::from(label)]
@@ -74,10 +76,10 @@ impl<'a> Design<'a> {
         self.clusters.as_ref().map_or(self.labels.len(), |c| c.n) as u64
     }
 
-    /// Expects checked scores, one for each label.
-    pub(crate) fn placements(&self, scores: &[f64]) -> Result<Placements, StatsError> {
-        let ranks = distinct_ranks(scores);
-        let tallies = ranks.tally(self.labels);
+    /// Expects checked scores, one for each label, and memory for as many ranks.
+    pub(crate) fn placements<'r>(&self, scores: &[f64], ranks: &'r mut [u32]) -> Result<Placements<'r>, StatsError> {
+        let n_distinct = rank_into(scores, ranks);
+        let tallies = tally(ranks, n_distinct, self.labels);
         let auroc = auroc_of(&tallies).ok_or(StatsError::TooFew {
             what: self.what,
             of: "cases of each class",
@@ -85,7 +87,8 @@ impl<'a> Design<'a> {
             found: 0,
         })?;
         let deviations = self.deviations(&tallies, auroc);
-        Ok(Placements { ranks, tallies, deviations, auroc })
+        let variance_of_cases = self.variance_of_cases(&tallies, &deviations);
+        Ok(Placements { of_case: ranks, deviations, auroc, variance_of_cases })
     }
 
     /// Placement of a negative and of a positive at every distinct score, less the AUROC.
@@ -104,14 +107,15 @@ impl<'a> Design<'a> {
         tallies.iter().map(place).collect()
     }
 
-    /// Variance of an AUROC on these cases: [`covariance`](Self::covariance) with itself, of which independent cases need
-    /// their counts per distinct score only.
-    pub(crate) fn variance(&self, a: &Placements) -> f64 {
-        if self.clusters.is_some() {
-            return self.covariance(a, a);
-        }
+    /// Variance of an AUROC on these cases: [`covariance`](Self::covariance) with itself.
+    pub(crate) fn variance(&self, a: &Placements<'_>) -> f64 {
+        if self.clusters.is_some() { self.covariance(a, a) } else { a.variance_of_cases }
+    }
+
+    /// Of independent cases their counts per distinct score are all it takes.
+    fn variance_of_cases(&self, tallies: &[Tally], deviations: &[[f64; 2]]) -> f64 {
         let mut sums = [0.0; 2];
-        for (tally, deviation) in a.tallies.iter().zip(&a.deviations) {
+        for (tally, deviation) in tallies.iter().zip(deviations) {
             for class in 0..2 {
                 sums[class] += f64::from(tally[class]) * deviation[class].powi(2);
             }
@@ -127,11 +131,11 @@ impl<'a> Design<'a> {
 
     /// Covariance of two AUROCs on these cases: DeLong, DeLong & Clarke-Pearson (Biometrics 44, 1988, 837-845) for
     /// independent cases, Obuchowski (Biometrics 53, 1997, 567-578) for patients with several.
-    pub(crate) fn covariance(&self, a: &Placements, b: &Placements) -> f64 {
+    pub(crate) fn covariance(&self, a: &Placements<'_>, b: &Placements<'_>) -> f64 {
         let (m, n) = (self.n_positive as f64, self.n_negative as f64);
         let Some(clusters) = &self.clusters else {
             let mut sums = [0.0; 2];
-            for ((&label, &of_a), &of_b) in self.labels.iter().zip(&a.ranks.of_case).zip(&b.ranks.of_case) {
+            for ((&label, &of_a), &of_b) in self.labels.iter().zip(a.of_case).zip(b.of_case) {
                 sums[usize::from(label)] += a.deviation(of_a, label) * b.deviation(of_b, label);
             }
             return self.of_sums(sums);
@@ -150,9 +154,9 @@ impl<'a> Design<'a> {
     }
 
     /// Per patient, the sum over negative and over positive cases of placement minus AUROC.
-    fn patient_sums(&self, clusters: &Clusters, placements: &Placements) -> Vec<[f64; 2]> {
+    fn patient_sums(&self, clusters: &Clusters, placements: &Placements<'_>) -> Vec<[f64; 2]> {
         let mut sums = vec![[0.0; 2]; clusters.n];
-        for ((&patient, &label), &rank) in clusters.of_case.iter().zip(self.labels).zip(&placements.ranks.of_case) {
+        for ((&patient, &label), &rank) in clusters.of_case.iter().zip(self.labels).zip(placements.of_case) {
             sums[patient as usize][usize::from(label)] += placements.deviation(rank, label);
         }
         sums
