@@ -6,6 +6,7 @@
 
 mod agreement;
 mod calibration;
+mod chance;
 mod check;
 mod decision;
 mod detection;
@@ -19,6 +20,7 @@ mod proportion;
 mod ranks;
 mod resampling;
 mod segmentation;
+pub mod sequential;
 mod special;
 
 pub use agreement::{AgreementTable, BlandAltman, IccForm, Kappa, KappaWeights, bland_altman, cohen_kappa, icc};

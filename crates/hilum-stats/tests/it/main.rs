@@ -7,5 +7,6 @@ mod peers;
 mod proc;
 mod properties;
 mod published;
+mod sequential;
 mod support;
 mod vectors;

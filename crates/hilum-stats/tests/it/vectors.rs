@@ -2,6 +2,7 @@
 //! nor left to monitoring by name fails the test.
 
 use crate::support::{close, number, numbers, shared};
+use hilum_stats::sequential::*;
 use hilum_stats::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -20,9 +21,6 @@ const LEFT_TO_MONITORING: &[&str] = &[
     "isotonic+CBPE(fit s1,y; estimate on s2, threshold .5)",
     "mmd2_unbiased RBF, sigma^2=median pairwise sq dist",
     "ood: mahalanobis^2 of Y2[0] vs X2; 2-NN dist; energy of logits [2,-1,.5]",
-    "cusum one-sided ARL, k=.5",
-    "ewma ARL lambda=.1 L=2.814; lambda=.2 L=2.962",
-    "e-SR / e-CUSUM, Bernoulli p0=.1 vs p1=.2, x=0010110011",
 ];
 
 /// Sample sizes and power have a module and tests of their own.
@@ -53,6 +51,9 @@ fn checks() -> BTreeMap<&'static str, Check> {
         ("multipletests p=[.001,.008,.039,.041,.042,.06,.074,.205,.212,.216]", multiplicity),
         ("AFROC / wAFROC figure of merit (by definition; -inf = unmarked)", alternative_froc),
         ("FROC/MONAI fp=[.2,.5,.4,.8,.1] tp=[.9,.4,.7,.3] 5 targets 7 images", free_response),
+        ("cusum one-sided ARL, k=.5", cusum_run_lengths),
+        ("ewma ARL lambda=.1 L=2.814; lambda=.2 L=2.962", ewma_run_lengths),
+        ("e-SR / e-CUSUM, Bernoulli p0=.1 vs p1=.2, x=0010110011", e_detectors),
     ]);
     for name in [
         "seg/MetricsReloaded/plain",
@@ -329,6 +330,41 @@ fn segmentation_by_name(expected: &Value, _: &Inputs) {
             // Where they say NaN or infinity there is no figure.
             (Value::String(_), Err(StatsError::Undefined { .. })) => {}
             (theirs, ours) => panic!("{name} {measure}: {theirs} there, {ours:?} here"),
+        }
+    }
+}
+
+fn cusum_run_lengths(expected: &Value, _: &Inputs) {
+    for (name, limit, shift, sides) in [
+        ("h4_mu0", 4.0, 0.0, ChartSides::One),
+        ("h5_mu0", 5.0, 0.0, ChartSides::One),
+        ("h4_mu1", 4.0, 1.0, ChartSides::One),
+        ("h5_mu1", 5.0, 1.0, ChartSides::One),
+        ("two_sided_h4", 4.0, 0.0, ChartSides::Two),
+        ("two_sided_h5", 5.0, 0.0, ChartSides::Two),
+        ("two_sided_h775", 7.75, 0.0, ChartSides::Two),
+    ] {
+        close(name, cusum_arl(0.5, limit, shift, sides).unwrap(), number(&expected[name]), EXACT);
+    }
+}
+
+fn ewma_run_lengths(expected: &Value, _: &Inputs) {
+    for (name, weight, limit, shift) in
+        [("a0", 0.1, 2.814, 0.0), ("a1", 0.1, 2.814, 1.0), ("b0", 0.2, 2.962, 0.0), ("b1", 0.2, 2.962, 1.0)]
+    {
+        close(name, ewma_arl(weight, limit, shift).unwrap(), number(&expected[name]), EXACT);
+    }
+}
+
+fn e_detectors(expected: &Value, _: &Inputs) {
+    for (name, recursion) in [("e_sr", Recursion::ShiryaevRoberts), ("e_cusum", Recursion::Cusum)] {
+        let alternatives = vec![Alternative { rate: 0.2, weight: 1.0 }];
+        let direction = Direction::Rise;
+        let settings = BernoulliSettings { rate: 0.1, margin: 0.0, direction, recursion, alternatives };
+        let mut detector = BernoulliDetector::new(settings).unwrap();
+        for (happened, evidence) in "0010110011".chars().zip(numbers(&expected[name])) {
+            detector.update(happened == '1');
+            close(name, detector.evidence(), evidence, EXACT);
         }
     }
 }
