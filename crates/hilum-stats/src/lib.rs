@@ -15,6 +15,7 @@ mod error;
 mod estimate;
 mod multiplicity;
 mod noninferiority;
+pub mod outlier;
 pub mod power;
 mod proportion;
 mod ranks;

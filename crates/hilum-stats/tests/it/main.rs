@@ -3,6 +3,7 @@
 mod coverage;
 mod hostile;
 mod oracle;
+mod outlier;
 mod peers;
 mod proc;
 mod properties;

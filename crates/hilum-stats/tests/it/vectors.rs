@@ -2,6 +2,7 @@
 //! nor left to monitoring by name fails the test.
 
 use crate::support::{close, number, numbers, shared};
+use hilum_stats::outlier::*;
 use hilum_stats::sequential::*;
 use hilum_stats::*;
 use serde_json::Value;
@@ -20,7 +21,6 @@ const LEFT_TO_MONITORING: &[&str] = &[
     "psi/js/hellinger/tvd/kl(ref,cur)",
     "isotonic+CBPE(fit s1,y; estimate on s2, threshold .5)",
     "mmd2_unbiased RBF, sigma^2=median pairwise sq dist",
-    "ood: mahalanobis^2 of Y2[0] vs X2; 2-NN dist; energy of logits [2,-1,.5]",
 ];
 
 /// Sample sizes and power have a module and tests of their own.
@@ -51,6 +51,7 @@ fn checks() -> BTreeMap<&'static str, Check> {
         ("multipletests p=[.001,.008,.039,.041,.042,.06,.074,.205,.212,.216]", multiplicity),
         ("AFROC / wAFROC figure of merit (by definition; -inf = unmarked)", alternative_froc),
         ("FROC/MONAI fp=[.2,.5,.4,.8,.1] tp=[.9,.4,.7,.3] 5 targets 7 images", free_response),
+        ("ood: mahalanobis^2 of Y2[0] vs X2; 2-NN dist; energy of logits [2,-1,.5]", outliers),
         ("cusum one-sided ARL, k=.5", cusum_run_lengths),
         ("ewma ARL lambda=.1 L=2.814; lambda=.2 L=2.962", ewma_run_lengths),
         ("e-SR / e-CUSUM, Bernoulli p0=.1 vs p1=.2, x=0010110011", e_detectors),
@@ -367,4 +368,16 @@ fn e_detectors(expected: &Value, _: &Inputs) {
             close(name, detector.evidence(), evidence, EXACT);
         }
     }
+}
+
+fn outliers(expected: &Value, _: &Inputs) {
+    let (x, new) = ([0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.5, 0.5], [0.2, 0.1]);
+    let rows = FeatureRows::new(&x, 2).unwrap();
+    let options = MahalanobisOptions { standardise: false, shrinkage: Shrinkage::None, components_max: 2 };
+    let m2 = Mahalanobis::fit(rows, &options).unwrap().distance_squared(&new).unwrap();
+    close("mahalanobis", m2, number(&expected["m2"]), EXACT);
+    let options = NeighbourOptions { standardise: false, k: 2, ..NeighbourOptions::default() };
+    let second = Neighbours::fit(rows, &options).unwrap().distance(&new).unwrap();
+    close("second neighbour", second, number(&expected["knn2"]), EXACT);
+    close("energy", energy(&[2.0, -1.0, 0.5]).unwrap(), number(&expected["energy"]), EXACT);
 }
