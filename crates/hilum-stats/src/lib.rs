@@ -13,6 +13,7 @@ mod detection;
 mod discrimination;
 mod error;
 mod estimate;
+pub mod imperfect_labels;
 mod multiplicity;
 mod noninferiority;
 pub mod outlier;

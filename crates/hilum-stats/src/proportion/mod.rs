@@ -10,6 +10,6 @@ mod paired;
 pub use clustered::proportion_clustered;
 pub use confusion::ConfusionTable;
 pub use difference::{difference_score, difference_score_test, newcombe_difference};
-pub(crate) use interval::wilson_bounds;
 pub use interval::{ProportionInterval, agresti_coull, clopper_pearson, proportion, wilson};
+pub(crate) use interval::{check as check_counts, wilson_bounds};
 pub use paired::{PairedTable, mcnemar, mcnemar_exact};

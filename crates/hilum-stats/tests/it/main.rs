@@ -2,6 +2,7 @@
 
 mod coverage;
 mod hostile;
+mod imperfect_labels;
 mod oracle;
 mod outlier;
 mod peers;
