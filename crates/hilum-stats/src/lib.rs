@@ -14,6 +14,7 @@ mod discrimination;
 mod error;
 mod estimate;
 pub mod imperfect_labels;
+pub mod label_free;
 mod multiplicity;
 mod noninferiority;
 pub mod outlier;

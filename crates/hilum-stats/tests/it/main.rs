@@ -3,6 +3,7 @@
 mod coverage;
 mod hostile;
 mod imperfect_labels;
+mod label_free;
 mod oracle;
 mod outlier;
 mod peers;

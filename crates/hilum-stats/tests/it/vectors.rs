@@ -19,7 +19,6 @@ const LEFT_TO_MONITORING: &[&str] = &[
     "epps_singleton(A,B)",
     "chi2/G(ref,cur)",
     "psi/js/hellinger/tvd/kl(ref,cur)",
-    "isotonic+CBPE(fit s1,y; estimate on s2, threshold .5)",
     "mmd2_unbiased RBF, sigma^2=median pairwise sq dist",
 ];
 
@@ -51,6 +50,7 @@ fn checks() -> BTreeMap<&'static str, Check> {
         ("multipletests p=[.001,.008,.039,.041,.042,.06,.074,.205,.212,.216]", multiplicity),
         ("AFROC / wAFROC figure of merit (by definition; -inf = unmarked)", alternative_froc),
         ("FROC/MONAI fp=[.2,.5,.4,.8,.1] tp=[.9,.4,.7,.3] 5 targets 7 images", free_response),
+        ("isotonic+CBPE(fit s1,y; estimate on s2, threshold .5)", label_free_figures),
         ("ood: mahalanobis^2 of Y2[0] vs X2; 2-NN dist; energy of logits [2,-1,.5]", outliers),
         ("cusum one-sided ARL, k=.5", cusum_run_lengths),
         ("ewma ARL lambda=.1 L=2.814; lambda=.2 L=2.962", ewma_run_lengths),
@@ -368,6 +368,10 @@ fn e_detectors(expected: &Value, _: &Inputs) {
             close(name, detector.evidence(), evidence, EXACT);
         }
     }
+}
+
+fn label_free_figures(expected: &Value, inputs: &Inputs) {
+    crate::label_free::vector(expected, &inputs.labels, &inputs.first, &inputs.second);
 }
 
 fn outliers(expected: &Value, _: &Inputs) {
