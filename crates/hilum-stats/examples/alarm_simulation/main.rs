@@ -1,0 +1,133 @@
+//! False alarms per year and delay to detection of alarm policies: `alarm_simulation [RUNS=200] [SEED=11]` prints Markdown.
+//!
+//! In control, each run is one year; a rate is given with the upper bound of 95 % confidence (one-sided, exact Poisson). For a
+//! change, each run has 60 to 66 days in control (a year and up to a month for labels) and at least 110 days after it (180 for
+//! labels); a change not found in them is missed.
+
+mod chance;
+mod inputs;
+mod labels;
+
+use rayon::prelude::*;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>().expect("a whole number"));
+    let (runs, seed) = (arguments.next().unwrap_or(200), arguments.next().unwrap_or(11));
+    println!("{runs} runs, seed {seed}\n");
+    table_a(runs, seed);
+    table_b(runs, seed);
+}
+
+fn table_a(runs: u64, seed: u64) {
+    use inputs::{Policy, Scenario, alarm_days};
+    let year = Scenario { weekend: 0.0, shift: 0.0, shifted: 0, change: 365, days: 365 };
+    let moved = Scenario { change: 60, days: 180, shifted: 1, ..year };
+    let calm = [year, Scenario { weekend: 0.3, ..year }];
+    let changes = [
+        Scenario { shift: 0.3, ..moved },
+        Scenario { shift: 0.5, ..moved },
+        Scenario { shift: 0.3, weekend: 0.3, ..moved },
+        Scenario { shift: 0.3, shifted: inputs::FEATURES, ..moved },
+    ];
+    let all = |scenario: &Scenario, seed: u64| -> Vec<Run> {
+        let one = |run: u64| {
+            // Changes fall on every day of the week alike, or weekly tests would be judged by one of them.
+            let later = if scenario.change < 365 { run as usize % 7 } else { 0 };
+            let scenario = Scenario { change: scenario.change + later, ..*scenario };
+            Run { change: scenario.change, alarms: alarm_days(&scenario, &Policy::ALL, seed, run) }
+        };
+        (0..runs).into_par_iter().map(one).collect()
+    };
+    let calm: Vec<_> = calm.iter().enumerate().map(|(i, scenario)| all(scenario, seed + i as u64)).collect();
+    let found: Vec<_> = changes.iter().enumerate().map(|(i, scenario)| all(scenario, seed + 10 + i as u64)).collect();
+    println!("A: {} features, {} studies a day", inputs::FEATURES, inputs::STUDIES_PER_DAY);
+    println!();
+    println!(
+        "| policy | alarm days a year | with weekends 0.3 SD apart | 0.3 SD on 1 of 20 | 0.5 SD on 1 of 20 | 0.3 SD on 1, weekends apart | 0.3 SD on all 20 |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for (place, policy) in Policy::ALL.iter().enumerate() {
+        let rates: Vec<String> = calm.iter().map(|runs| rate(runs, place)).collect();
+        let delays: Vec<String> = found.iter().map(|runs| delay(runs, place)).collect();
+        println!("| {} | {} | {} |", policy.name(), rates.join(" | "), delays.join(" | "));
+    }
+    println!();
+}
+
+fn table_b(runs: u64, seed: u64) {
+    use labels::{Labels, Policy, alarm_days};
+    println!("B: {:.0} positives a day, fewer at weekends, miss rate {}", labels::POSITIVES_PER_DAY, labels::MISS_RATE);
+    println!();
+    println!(
+        "| policy | alarm days a year, labels at once | labels late | 0.90 to 0.80, at once | late | 0.90 to 0.85, at once | late |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    let all = |(days, change, after): (usize, usize, f64), labels, seed: u64| -> Vec<Run> {
+        let one = |run: u64| {
+            let change = if change < days { change + run as usize % 30 } else { change };
+            Run { change, alarms: alarm_days((days, change, after), labels, &Policy::ALL, seed, run) }
+        };
+        (0..runs).into_par_iter().map(one).collect()
+    };
+    let mut columns = Vec::new();
+    for (place, scenario) in [(365, 365, 0.10), (575, 365, 0.20), (575, 365, 0.15)].into_iter().enumerate() {
+        for labels in [Labels::AtOnce, Labels::Late] {
+            columns.push((scenario.1 < scenario.0, all(scenario, labels, seed + 20 + place as u64)));
+        }
+    }
+    for (place, policy) in Policy::ALL.iter().enumerate() {
+        let cell = |(changes, runs): &(bool, Vec<Run>)| if *changes { delay(runs, place) } else { rate(runs, place) };
+        println!("| {} | {} |", policy.name(), columns.iter().map(cell).collect::<Vec<_>>().join(" | "));
+    }
+}
+
+/// The day of the change, and per policy the days with an alarm.
+struct Run {
+    change: usize,
+    alarms: Vec<Vec<usize>>,
+}
+
+/// Alarm days per run, with the upper bound of their rate.
+fn rate(runs: &[Run], policy: usize) -> String {
+    let n: usize = runs.iter().map(|run| run.alarms[policy].len()).sum();
+    let years = runs.len() as f64;
+    format!("{:.3} (at most {:.3})", n as f64 / years, poisson_upper(n as u64) / years)
+}
+
+/// Exact upper bound, one-sided 95 %, of the mean of a Poisson count.
+pub(crate) fn poisson_upper(count: u64) -> f64 {
+    let at_most = |mean: f64| {
+        let mut term = (-mean).exp();
+        let mut sum = term;
+        for k in 1..=count {
+            term *= mean / k as f64;
+            sum += term;
+        }
+        sum
+    };
+    if 500 < count {
+        // The sum above underflows; the normal approximation is good to a thousandth here.
+        return (count as f64) + 1.645 * (count as f64).sqrt() + 1.0;
+    }
+    let (mut low, mut high) = (count as f64, count as f64 * 2.0 + 10.0);
+    for _ in 0..100 {
+        let middle = (low + high) / 2.0;
+        if 0.05 < at_most(middle) { low = middle } else { high = middle }
+    }
+    high
+}
+
+/// Median and 90th percentile of the days from the change to the first alarm after it, and the share missed.
+fn delay(runs: &[Run], policy: usize) -> String {
+    let after = |run: &Run, day: usize| day.checked_sub(run.change).map(|days| days + 1);
+    let first = |run: &Run| run.alarms[policy].iter().find_map(|&day| after(run, day));
+    let mut delays: Vec<usize> = runs.iter().map(|run| first(run).unwrap_or(usize::MAX)).collect();
+    delays.sort_unstable();
+    let missed = delays.iter().filter(|&&delay| delay == usize::MAX).count();
+    let at = |share: f64| match delays[((share * delays.len() as f64).ceil() as usize).max(1) - 1] {
+        usize::MAX => "never".to_owned(),
+        days => format!("{days} d"),
+    };
+    let missed = if missed == 0 { String::new() } else { format!(", missed {missed}") };
+    format!("{} / {}{missed}", at(0.5), at(0.9))
+}
