@@ -1,6 +1,6 @@
 //! Table A: 20 input features of 100 studies a day against a reference of 5,000, under several alarm policies.
 
-use crate::chance::Chance;
+use super::chance::Chance;
 use hilum_stats::sequential::*;
 
 pub(crate) const FEATURES: usize = 20;

@@ -1,6 +1,6 @@
 //! Table B: sensitivity from labels that come late, ten positives a day with few at weekends.
 
-use crate::chance::Chance;
+use super::chance::Chance;
 use hilum_stats::sequential::*;
 
 /// Positives on a weekday and on a day of a weekend: ten a day in the mean.

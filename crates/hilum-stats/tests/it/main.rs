@@ -1,5 +1,6 @@
 //! The statistics against published numbers, reference vectors, other people's programs, and their own laws.
 
+mod alarms;
 mod coverage;
 mod hostile;
 mod imperfect_labels;
