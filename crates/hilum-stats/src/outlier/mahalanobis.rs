@@ -151,11 +151,10 @@ fn covariance(rows: FeatureRows<'_>, mean: &[f64], scale: &[f64], shrinkage: Shr
         fourth += centred.iter().map(|v| v * v).sum::<f64>().powi(2);
     }
     let divisor = if shrinkage == Shrinkage::None { n - 1.0 } else { n };
-    for i in 0..p {
-        for j in i..p {
-            sums[i][j] /= divisor;
-            sums[j][i] = sums[i][j];
-        }
+    sums.iter_mut().flatten().for_each(|sum| *sum /= divisor);
+    for row in 1..p {
+        let (above, below) = sums.split_at_mut(row);
+        below[0][..row].iter_mut().zip(above).for_each(|(mirrored, above)| *mirrored = above[row]);
     }
     if shrinkage == Shrinkage::None {
         return (0.0, sums);

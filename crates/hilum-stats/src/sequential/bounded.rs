@@ -76,7 +76,7 @@ impl BoundedMeanSettings {
 /// let settings = BoundedMeanSettings::new(0.5, pit_margin(0.05).unwrap(), Direction::Both).unwrap();
 /// let mut detector = BoundedMeanDetector::new(settings).unwrap();
 /// for event in 0..600 {
-///     let stable = f64::from(event % 100) / 100.0;
+///     let stable = f64::from(event * 37 % 100) / 100.0;
 ///     detector.update(if event < 400 { stable } else { 0.3 + 0.7 * stable }).unwrap();
 /// }
 /// let reading = detector.reading();

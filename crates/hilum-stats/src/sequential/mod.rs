@@ -40,6 +40,6 @@ pub use chart::{CusumChart, EwmaChart};
 pub use delay::{DelayPlan, DetectionDelay, mean_delay, rate_delay};
 pub use detector::{Detector, Direction, Reading, Recursion};
 pub use mean_sequence::MeanSequence;
-pub use pit::{mid_rank, mid_rank_of_counts, pit_margin};
+pub use pit::{mid_rank, mid_rank_of_counts, pit_margin, reference_margin};
 pub use portfolio::{Member, Portfolio, PortfolioReading};
 pub use rate_sequence::{rate_lower_sequence, rate_sequence, rate_upper_sequence};

@@ -37,8 +37,9 @@ pub fn rate_sequence(successes: u64, trials: u64, level: f64) -> Result<Estimate
 /// is below its floor with 95 % confidence": it fires when `upper` is below the floor.
 ///
 /// The evidence against each rate `p` is the mean likelihood of the rates below `p` over that of `p` itself, which has mean
-/// at most 1 for every true rate of `p` or more, constant or not. So when it fires, the mean of the rates was not at the
-/// floor or above at every event; the chance of firing ever, for a rate that never falls below the floor, is `1 - level`.
+/// at most 1 for every true rate of `p` or more, constant or not: a rate that is at the floor or above at every event ever
+/// fires with a chance of at most `1 - level`. It speaks of all events since the start, so a good past hides a bad present for a
+/// while: beside it, a [`BernoulliDetector`](super::BernoulliDetector) finds changes.
 ///
 /// # Errors
 /// As [`rate_sequence`]; `OutOfRange` for a level below 0.65, where the rates not excluded need not be an interval.
@@ -46,7 +47,7 @@ pub fn rate_sequence(successes: u64, trials: u64, level: f64) -> Result<Estimate
 /// # Examples
 /// ```
 /// let sensitivity = hilum_stats::sequential::rate_upper_sequence(60, 80, 0.95).unwrap();
-/// assert!(sensitivity.upper < 0.87 && sensitivity.lower == 0.0);
+/// assert!(sensitivity.upper < 0.88 && sensitivity.lower == 0.0);
 /// ```
 pub fn rate_upper_sequence(successes: u64, trials: u64, level: f64) -> Result<Estimate, StatsError> {
     let what = "upper confidence sequence of a rate";

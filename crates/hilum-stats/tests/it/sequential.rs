@@ -383,6 +383,33 @@ fn percentiles_of_the_reference_itself_have_mean_one_half() {
     close("margin", pit_margin(0.05).unwrap(), 0.0141, 1e-4);
 }
 
+/// An acquisition group accepted on 139 studies: its own uncertainty needs a margin, or one alarm a year becomes dozens.
+#[test]
+fn a_small_reference_needs_the_margin_of_its_own_uncertainty() {
+    let threshold = FalseAlarmBudget { per_year: 1.0 }.events(20.0).unwrap();
+    let alarms = |margin: f64| {
+        let mut chance = Chance::new(11);
+        let mut n = 0;
+        for _ in 0..100 {
+            let mut reference: Vec<f64> = (0..139).map(|_| chance.normal()).collect();
+            reference.sort_by(f64::total_cmp);
+            let mut detector = BoundedMeanDetector::new(percentiles(margin)).unwrap();
+            for _ in 0..365 * 20 {
+                detector.update(mid_rank(&reference, chance.normal()).unwrap()).unwrap();
+                if threshold <= detector.evidence() {
+                    detector.reset();
+                    n += 1;
+                }
+            }
+        }
+        n
+    };
+    let (plain, of_reference) = (alarms(pit_margin(0.05).unwrap()), alarms(reference_margin(0.05, 139).unwrap()));
+    println!("in 100 years: {plain} with 0.05 SD, {of_reference} with the margin of the reference");
+    assert!(100 < plain && of_reference <= 84, "{plain} {of_reference}");
+    assert!(reference_margin(0.05, 0).is_err() && reference_margin(f64::NAN, 10).is_err());
+}
+
 #[test]
 fn settings_that_make_no_sense_are_refused() {
     for (rate, margin, direction) in [
