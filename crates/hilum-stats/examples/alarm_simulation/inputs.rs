@@ -41,7 +41,7 @@ pub(crate) enum Policy {
 }
 
 impl Policy {
-    pub(crate) const ALL: [Policy; 12] = [
+    pub(crate) const ALL: [Policy; 11] = [
         Policy::DailyKs,
         Policy::DailyKsBonferroni,
         Policy::WeeklyKsBonferroni,
@@ -52,7 +52,6 @@ impl Policy {
         Policy::Detectors { margin: 0.0, strata: false },
         Policy::Detectors { margin: 0.05, strata: false },
         Policy::Detectors { margin: 0.05, strata: true },
-        Policy::Portfolio { margin: 0.05, strata: false },
         Policy::Portfolio { margin: 0.05, strata: true },
     ];
 

@@ -1,7 +1,8 @@
-//! False alarms per year and delay to detection of alarm policies: `alarm_simulation [RUNS=200] [SEED=11]` prints Markdown.
+//! False alarms per year and delay to detection of alarm policies: `alarm_simulation [RUNS=200] [SEED=11] [TABLES=abc]`
+//! prints Markdown.
 //!
 //! In control, each run is one year; a rate is given with the upper bound of 95 % confidence (one-sided, exact Poisson). For a
-//! change, each run has 60 to 66 days in control (a year and up to a month for labels) and at least 110 days after it (180 for
+//! change, each run has 60 to 66 days in control (a year and up to a month for labels) and at least 43 days after it (180 for
 //! labels); a change not found in them is missed.
 
 mod chance;
@@ -9,20 +10,26 @@ mod inputs;
 mod labels;
 mod poisson;
 
+use hilum_stats::sequential::{BernoulliSettings, DelayPlan, Direction, FalseAlarmBudget, rate_delay};
 use rayon::prelude::*;
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>().expect("a whole number"));
-    let (runs, seed) = (arguments.next().unwrap_or(200), arguments.next().unwrap_or(11));
+    let mut arguments = std::env::args().skip(1);
+    let mut number = |default: u64| arguments.next().map_or(default, |text| text.parse().expect("a whole number"));
+    let (runs, seed) = (number(200), number(11));
+    let tables = arguments.next().unwrap_or_else(|| "abc".to_owned());
     println!("{runs} runs, seed {seed}\n");
-    table_a(runs, seed);
-    table_b(runs, seed);
+    for (name, table) in [('a', table_a as fn(u64, u64)), ('b', table_b), ('c', table_c)] {
+        if tables.contains(name) {
+            table(runs, seed);
+        }
+    }
 }
 
 fn table_a(runs: u64, seed: u64) {
     use inputs::{Policy, Scenario, alarm_days};
     let year = Scenario { weekend: 0.0, shift: 0.0, shifted: 0, change: 365, days: 365 };
-    let moved = Scenario { change: 60, days: 180, shifted: 1, ..year };
+    let moved = Scenario { change: 60, days: 110, shifted: 1, ..year };
     let calm = [year, Scenario { weekend: 0.3, ..year }];
     let changes = [
         Scenario { shift: 0.3, ..moved },
@@ -79,6 +86,31 @@ fn table_b(runs: u64, seed: u64) {
     for (place, policy) in Policy::ALL.iter().enumerate() {
         let cell = |(changes, runs): &(bool, Vec<Run>)| if *changes { delay(runs, place) } else { rate(runs, place) };
         println!("| {} | {} |", policy.name(), columns.iter().map(cell).collect::<Vec<_>>().join(" | "));
+    }
+}
+
+/// What `rate_delay` says before going live.
+fn table_c(runs: u64, seed: u64) {
+    println!("\nC: days to find a miss rate that was 0.10 (2 points tolerated), median / 90th percentile");
+    println!();
+    println!("| positives a day | false alarms a year | to 0.15 | to 0.20 | to 0.30 |");
+    println!("|---|---|---|---|---|");
+    let settings = BernoulliSettings::new(0.10, 0.02, Direction::Rise).expect("settings in range");
+    for per_day in [1.0, 3.0, 10.0] {
+        for per_year in [1.0, 0.1] {
+            let cell = |after: f64| {
+                let threshold = FalseAlarmBudget { per_year }.events(per_day).expect("a budget in range");
+                let horizon = (5.0 * 365.0 * per_day) as u64;
+                let plan = DelayPlan { threshold, warm_up: 1_000, horizon, runs: runs as u32, seed };
+                let delay = rate_delay(&settings, after, &plan).expect("a plan in range");
+                let days = |events: Option<u64>| {
+                    events.map_or("never".to_owned(), |events| format!("{:.0}", (events as f64 / per_day).ceil()))
+                };
+                format!("{} / {}", days(delay.median_events), days(delay.p90_events))
+            };
+            let cells = [0.15, 0.20, 0.30].map(cell);
+            println!("| {per_day} | {per_year} | {} |", cells.join(" | "));
+        }
     }
 }
 

@@ -17,7 +17,9 @@ pub fn mid_rank(sorted: &[f64], value: f64) -> Result<f64, StatsError> {
     at_least(what, "reference values", 1, sorted.len() as u64)?;
     number(what, value, "the finite numbers", |_| true)?;
     let below = sorted.partition_point(|&v| v < value);
-    let equal = sorted[below..].partition_point(|&v| v <= value);
+    // Most values have no equal in the reference, and then there is nothing to search for.
+    let tied = sorted.get(below).is_some_and(|&v| v <= value);
+    let equal = if tied { sorted[below..].partition_point(|&v| v <= value) } else { 0 };
     Ok(share(below as f64, equal as f64, sorted.len() as f64))
 }
 

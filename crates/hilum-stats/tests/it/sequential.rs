@@ -164,9 +164,9 @@ fn rate_sequences_hold_the_rate_at_all_moments_together() {
         [("both", rate_sequence), ("upper", rate_upper_sequence), ("lower", rate_lower_sequence)];
     for (name, sequence) in sequences {
         for rate in [0.02, 0.5, 0.9] {
-            holds_throughout(&format!("{name} {rate}"), 0.9, 250, |chance| {
+            holds_throughout(&format!("{name} {rate}"), 0.9, 200, |chance| {
                 let mut successes = 0;
-                (1..=400_u64).any(|n| {
+                (1..=250_u64).any(|n| {
                     successes += u64::from(chance.happens(rate));
                     outside(&sequence(successes, n, 0.9).unwrap(), rate)
                 })
