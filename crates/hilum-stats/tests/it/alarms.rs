@@ -1,8 +1,6 @@
 //! The alarm simulation of the design, short: false alarms keep to what is declared, with weekdays and late labels (MV-29), and
 //! changes are found. The long one is `cargo run --release -p hilum-stats --example alarm_simulation`.
 
-#[path = "../../examples/alarm_simulation/chance.rs"]
-mod chance;
 #[path = "../../examples/alarm_simulation/inputs.rs"]
 #[expect(dead_code, reason = "the example runs the policies that are left out here")]
 mod inputs;
@@ -12,6 +10,7 @@ mod labels;
 #[path = "../../examples/alarm_simulation/poisson.rs"]
 mod poisson;
 
+use crate::chance;
 use hilum_stats::sequential::Recursion;
 use inputs::Scenario;
 use labels::Labels;

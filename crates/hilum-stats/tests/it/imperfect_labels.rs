@@ -1,42 +1,29 @@
 //! Labels that err, and samples drawn with unequal probabilities: intervals hold the truth as often as they say (MV-26, MV-28).
 
+use crate::chance::Chance;
 use hilum_stats::imperfect_labels::*;
 use hilum_stats::{ConfusionTable, ProportionInterval, StatsError, wilson};
 use proptest::prelude::*;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-struct Chance(ChaCha8Rng);
-
-impl Chance {
-    fn happens(&mut self, probability: f64) -> bool {
-        ((self.0.next_u64() >> 11) as f64 / 9_007_199_254_740_992.0) < probability
-    }
-
-    fn count(&mut self, n: u64, probability: f64) -> u64 {
-        (0..n).filter(|_| self.happens(probability)).count() as u64
-    }
-}
-
-fn chance(seed: u64) -> Chance {
-    Chance(ChaCha8Rng::seed_from_u64(seed))
+fn count(chance: &mut Chance, n: u64, probability: f64) -> u64 {
+    (0..n).filter(|_| chance.happens(probability)).count() as u64
 }
 
 fn measured(chance: &mut Chance, n: u64, sensitivity: f64, specificity: f64) -> ExtractorError {
-    let (true_positives, true_negatives) = (chance.count(n, sensitivity), chance.count(n, specificity));
+    let (true_positives, true_negatives) = (count(chance, n, sensitivity), count(chance, n, specificity));
     ExtractorError { true_positives, positives: n, true_negatives, negatives: n }
 }
 
 #[test]
 fn corrected_rates_cover_and_uncorrected_ones_do_not() {
-    let mut chance = chance(1);
+    let mut chance = Chance::new(1, 0);
     let (sensitivity, specificity, runs) = (0.90, 0.95, 600);
     for prevalence in [0.05, 0.20, 0.60] {
         let (mut held, mut naive) = (0, 0);
         for _ in 0..runs {
             let error = measured(&mut chance, 100, sensitivity, specificity);
             let labelled = prevalence * sensitivity + (1.0 - prevalence) * (1.0 - specificity);
-            let positive = chance.count(800, labelled);
+            let positive = count(&mut chance, 800, labelled);
             let rate = corrected_rate(positive, 800, &error, 0.95).unwrap();
             held += u32::from(rate.lower <= prevalence && prevalence <= rate.upper);
             let plain = wilson(positive, 800, 0.95).unwrap();
@@ -52,7 +39,7 @@ fn corrected_rates_cover_and_uncorrected_ones_do_not() {
 /// its misses are counted wrongly; corrected, the interval holds.
 #[test]
 fn corrected_accuracy_covers() {
-    let mut chance = chance(2);
+    let mut chance = Chance::new(2, 0);
     let (runs, mut held, mut naive) = (250, [0; 5], 0);
     for run in 0..runs {
         let error = measured(&mut chance, 120, 0.90, 0.97);
@@ -98,7 +85,7 @@ fn corrected_accuracy_covers() {
 /// The design of an audit: all discordant studies, one in twenty of the others (MV-26).
 #[test]
 fn audit_figures_cover_and_unweighted_ones_do_not() {
-    let mut chance = chance(3);
+    let mut chance = Chance::new(3, 0);
     let (runs, studies) = (400, 6_000);
     let (mut held, mut naive, mut totals) = (0, 0, 0);
     for _ in 0..runs {

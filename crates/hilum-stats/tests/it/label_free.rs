@@ -1,28 +1,11 @@
 //! Label-free figures: against scikit-learn and slow versions, what they get right, and what they get wrong.
 
+use crate::chance::Chance;
 use crate::outlier::control;
 use crate::support::{close, flags, number, numbers};
 use hilum_stats::label_free::*;
 use hilum_stats::{ConfusionTable, ProportionInterval, auroc_value};
 use proptest::prelude::*;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
-
-struct Chance(ChaCha8Rng);
-
-impl Chance {
-    fn uniform(&mut self) -> f64 {
-        (self.0.next_u64() >> 11) as f64 / 9_007_199_254_740_992.0
-    }
-
-    fn normal(&mut self) -> f64 {
-        (-2.0 * (1.0 - self.uniform()).ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
-    }
-}
-
-fn chance(seed: u64) -> Chance {
-    Chance(ChaCha8Rng::seed_from_u64(seed))
-}
 
 /// The design's simulation: labels, and scores of a model that was calibrated for prevalence 0.10 and noise 1.
 fn cases(chance: &mut Chance, n: usize, prevalence: f64, noise: f64) -> (Vec<bool>, Vec<f64>) {
@@ -59,7 +42,7 @@ fn isotonic_curves_equal_scikit_learn() {
 /// a tenth while the estimate rises (the table of the design, with its tolerances).
 #[test]
 fn estimates_hold_without_change_and_reassure_while_the_model_fails() {
-    let mut chance = chance(1);
+    let mut chance = Chance::new(1, 0);
     let (labels, scores) = cases(&mut chance, 20_000, 0.10, 1.0);
     let threshold = operating_point(&labels, &scores);
     let options = CbpeOptions { resamples: 100, ..CbpeOptions::default() };
@@ -90,7 +73,7 @@ fn estimates_hold_without_change_and_reassure_while_the_model_fails() {
 
 #[test]
 fn intervals_of_estimates_cover_what_they_expect_without_change() {
-    let mut chance = chance(2);
+    let mut chance = Chance::new(2, 0);
     let (far_labels, far_scores) = cases(&mut chance, 200_000, 0.10, 1.0);
     let threshold = operating_point(&far_labels, &far_scores);
     let options = CbpeOptions { resamples: 200, seed: 4, level: 0.9 };
@@ -109,7 +92,7 @@ fn intervals_of_estimates_cover_what_they_expect_without_change() {
 /// By the iteration of Saerens and others, which must end where the search ends.
 #[test]
 fn prevalence_under_label_shift_equals_the_iteration() {
-    let mut chance = chance(3);
+    let mut chance = Chance::new(3, 0);
     for prevalence in [0.03, 0.10, 0.25] {
         let (_, scores) = cases(&mut chance, 3_000, prevalence, 1.0);
         // The scores of this model are its probabilities.
@@ -126,7 +109,7 @@ fn prevalence_under_label_shift_equals_the_iteration() {
 
 #[test]
 fn label_shift_intervals_cover() {
-    let mut chance = chance(4);
+    let mut chance = Chance::new(4, 0);
     let held = (0..400).filter(|_| {
         let (_, scores) = cases(&mut chance, 300, 0.25, 1.0);
         let found = label_shift_prevalence(&scores, 0.10, 0.95).unwrap().advisory;

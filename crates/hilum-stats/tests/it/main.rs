@@ -1,7 +1,11 @@
 //! The statistics against published numbers, reference vectors, other people's programs, and their own laws.
 
 mod alarms;
+#[path = "../../examples/alarm_simulation/chance.rs"]
+mod chance;
+mod charts;
 mod coverage;
+mod detectors;
 mod hostile;
 mod imperfect_labels;
 mod label_free;
@@ -11,6 +15,6 @@ mod peers;
 mod proc;
 mod properties;
 mod published;
-mod sequential;
+mod sequences;
 mod support;
 mod vectors;

@@ -1,36 +1,19 @@
 //! Outliers: distances against scikit-learn, p-values and rates by simulation, bad input (MV-04, MV-21).
 
+use crate::chance::Chance;
 use crate::support::{close, number, numbers, peer};
 use hilum_stats::StatsError;
 use hilum_stats::outlier::*;
 use proptest::prelude::*;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::Value;
-
-struct Chance(ChaCha8Rng);
-
-impl Chance {
-    fn new(seed: u64) -> Chance {
-        Chance(ChaCha8Rng::seed_from_u64(seed))
-    }
-
-    fn uniform(&mut self) -> f64 {
-        (self.0.next_u64() >> 11) as f64 / 9_007_199_254_740_992.0
-    }
-
-    fn normal(&mut self) -> f64 {
-        (-2.0 * (1.0 - self.uniform()).ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
-    }
-
-    fn normals(&mut self, n: usize) -> Vec<f64> {
-        (0..n).map(|_| self.normal()).collect()
-    }
-}
 
 pub(crate) fn control(modules: &str, section: &str) -> Option<Value> {
     let python = std::env::var("HILUM_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     peer(&python, &["-c", &format!("import {modules}")], "control.py", &[section])
+}
+
+fn normals(chance: &mut Chance, n: usize) -> Vec<f64> {
+    (0..n).map(|_| chance.normal()).collect()
 }
 
 const PLAIN: MahalanobisOptions =
@@ -77,7 +60,7 @@ fn counts_of_outliers_equal_scipy() {
 /// A study unlike the reference only where the reference hardly varies is not lost with the components left out.
 #[test]
 fn directions_beyond_the_components_still_count() {
-    let mut chance = Chance::new(1);
+    let mut chance = Chance::new(1, 0);
     let row = |chance: &mut Chance| -> Vec<f64> {
         (0..20).map(|feature| chance.normal() * if feature < 3 { 10.0 } else { 0.1 }).collect()
     };
@@ -98,19 +81,19 @@ fn p_values_of_studies_like_the_reference_keep_to_their_level() {
         OutlierMethod::Neighbours(NeighbourOptions { k: 5, ..NeighbourOptions::default() }),
     ];
     for method in methods {
-        let mut chance = Chance::new(2);
+        let mut chance = Chance::new(2, 0);
         let (mut n_outside, mut n_low, mut n, mut foreign) = (0, 0, 0, 0);
         for seed in 0..40 {
-            let x = chance.normals(400 * 6);
+            let x = normals(&mut chance, 400 * 6);
             let model = OutlierModel::fit(FeatureRows::new(&x, 6).unwrap(), None, &method, 0.99, seed).unwrap();
             assert_eq!(model.calibration().n(), 200);
             for _ in 0..200 {
-                let judged = model.judge(&chance.normals(6)).unwrap();
+                let judged = model.judge(&normals(&mut chance, 6)).unwrap();
                 assert!(0.0 < judged.p_value && judged.p_value <= 1.0 && judged.percentile < 100.0);
                 n += 1;
                 n_outside += u64::from(judged.outside);
                 n_low += u64::from(judged.p_value <= 0.2);
-                let shifted: Vec<f64> = chance.normals(6).iter().map(|v| v + 3.0).collect();
+                let shifted: Vec<f64> = normals(&mut chance, 6).iter().map(|v| v + 3.0).collect();
                 foreign += u64::from(model.judge(&shifted).unwrap().outside);
             }
         }
@@ -126,7 +109,7 @@ fn p_values_of_studies_like_the_reference_keep_to_their_level() {
 /// With a limit from few scores the plain binomial test fires too often; the beta-binomial one does not.
 #[test]
 fn the_test_of_the_rate_keeps_its_level_with_few_calibrating_scores() {
-    let mut chance = Chance::new(3);
+    let mut chance = Chance::new(3, 0);
     let (mut plain, mut careful) = (0, 0);
     let runs = 2_000;
     for _ in 0..runs {
@@ -144,15 +127,15 @@ fn the_test_of_the_rate_keeps_its_level_with_few_calibrating_scores() {
 /// window of 50 with power 0.97.
 #[test]
 fn a_new_scanner_carrying_a_tenth_of_the_cases_is_found_in_fifty() {
-    let mut chance = Chance::new(4);
+    let mut chance = Chance::new(4, 0);
     let (dimensions, mut found, mut false_alarms) = (128, 0, 0);
     for seed in 0..20 {
-        let x = chance.normals(1000 * dimensions);
+        let x = normals(&mut chance, 1000 * dimensions);
         let method = OutlierMethod::Mahalanobis(PLAIN);
         let model = OutlierModel::fit(FeatureRows::new(&x, dimensions).unwrap(), None, &method, 0.99, seed).unwrap();
         let p_value = |chance: &mut Chance, foreign: usize| {
             let study = |place: usize| {
-                let mut row = chance.normals(dimensions);
+                let mut row = normals(chance, dimensions);
                 row[..8].iter_mut().for_each(|v| *v += if place < foreign { 3.0 } else { 0.0 });
                 u64::from(model.judge(&row).unwrap().outside)
             };
@@ -168,9 +151,9 @@ fn a_new_scanner_carrying_a_tenth_of_the_cases_is_found_in_fifty() {
 
 #[test]
 fn a_patient_is_never_in_both_halves() {
-    let mut chance = Chance::new(5);
+    let mut chance = Chance::new(5, 0);
     // Two rows of each patient are the same: in both halves they would be at distance 0.
-    let single = chance.normals(300 * 4);
+    let single = normals(&mut chance, 300 * 4);
     let x: Vec<f64> = single.chunks_exact(4).flat_map(|row| [row, row].concat()).collect();
     let patients: Vec<u64> = (0..600).map(|row| row / 2).collect();
     let options = NeighbourOptions { k: 1, prototypes_max: 1000, ..NeighbourOptions::default() };
@@ -183,8 +166,8 @@ fn a_patient_is_never_in_both_halves() {
 
 #[test]
 fn a_stored_model_judges_alike_and_nonsense_is_refused() {
-    let mut chance = Chance::new(6);
-    let x = chance.normals(300 * 5);
+    let mut chance = Chance::new(6, 0);
+    let x = normals(&mut chance, 300 * 5);
     let rows = FeatureRows::new(&x, 5).unwrap();
     for method in [
         OutlierMethod::Mahalanobis(MahalanobisOptions { components_max: 2, ..MahalanobisOptions::default() }),

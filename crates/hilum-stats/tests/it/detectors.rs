@@ -1,31 +1,11 @@
-//! Sequential control: definitions, guarantees by simulation, and states that survive being stored (MV-21, MV-29, MV-30).
+//! e-detectors, their budgets and delays: definitions, guarantees by simulation, and states that survive being stored (MV-21,
+//! MV-29, MV-30).
 
+use crate::chance::Chance;
 use crate::support::close;
+use hilum_stats::StatsError;
 use hilum_stats::sequential::*;
-use hilum_stats::{Estimate, StatsError};
 use proptest::prelude::*;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
-
-struct Chance(ChaCha8Rng);
-
-impl Chance {
-    fn new(seed: u64) -> Chance {
-        Chance(ChaCha8Rng::seed_from_u64(seed))
-    }
-
-    fn uniform(&mut self) -> f64 {
-        (self.0.next_u64() >> 11) as f64 / 9_007_199_254_740_992.0
-    }
-
-    fn happens(&mut self, probability: f64) -> bool {
-        self.uniform() < probability
-    }
-
-    fn normal(&mut self) -> f64 {
-        (-2.0 * (1.0 - self.uniform()).ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
-    }
-}
 
 fn rise(rate: f64, margin: f64) -> BernoulliSettings {
     BernoulliSettings::new(rate, margin, Direction::Rise).unwrap()
@@ -36,7 +16,7 @@ fn percentiles(margin: f64) -> BoundedMeanSettings {
 }
 
 /// Mean run length of `runs` runs and its standard error.
-fn run_length(runs: u32, mut one_run: impl FnMut(u32) -> u64) -> (f64, f64) {
+pub(crate) fn run_length(runs: u32, mut one_run: impl FnMut(u32) -> u64) -> (f64, f64) {
     let lengths: Vec<f64> = (0..runs).map(|run| one_run(run) as f64).collect();
     let n = f64::from(runs);
     let mean = lengths.iter().sum::<f64>() / n;
@@ -70,7 +50,7 @@ fn the_mean_run_length_of_a_rate_detector_is_at_least_declared() {
         [(Recursion::ShiryaevRoberts, false), (Recursion::ShiryaevRoberts, true), (Recursion::Cusum, false)]
     {
         let settings = BernoulliSettings { recursion, ..rise(0.10, 0.02) };
-        let mut chance = Chance::new(5);
+        let mut chance = Chance::new(5, 0);
         let (mean, error) = run_length(300, |_| {
             let mut detector = BernoulliDetector::new(settings.clone()).unwrap();
             while detector.evidence() < 200.0 {
@@ -96,7 +76,7 @@ fn the_mean_run_length_of_a_mean_detector_is_at_least_declared() {
         ("constant", |_| 0.53),
     ];
     for (name, draw) in draws {
-        let mut chance = Chance::new(6);
+        let mut chance = Chance::new(6, 0);
         let (mean, error) = run_length(200, |_| {
             let mut detector = BoundedMeanDetector::new(percentiles(0.03)).unwrap();
             while detector.evidence() < 150.0 && detector.n() < 20_000 {
@@ -122,7 +102,7 @@ fn a_portfolio_keeps_the_budget_of_all_its_streams() {
     let misses = Detector::Bernoulli(BernoulliDetector::new(rise(0.10, 0.0)).unwrap());
     let noise = Detector::BoundedMean(BoundedMeanDetector::new(percentiles(0.0)).unwrap());
     let fresh = Portfolio::new(vec![member("misses", 1.0, 2.0, misses), member("noise", 3.0, 20.0, noise)]).unwrap();
-    let mut chance = Chance::new(7);
+    let mut chance = Chance::new(7, 0);
     let (mean, error) = run_length(300, |_| {
         let mut portfolio = fresh.clone();
         let mut days = 0;
@@ -141,162 +121,6 @@ fn a_portfolio_keeps_the_budget_of_all_its_streams() {
     assert!(60.0 < mean + 3.0 * error && mean < 400.0, "{mean} +- {error}");
     assert_eq!(fresh.readings().len(), 2);
     assert!(fresh.clone().update("sharpness", 0.5).is_err());
-}
-
-/// Whether an interval ever loses the truth, in each of many runs: at most `1 - level` of them, but for chance.
-#[track_caller]
-fn holds_throughout(what: &str, level: f64, runs: u32, mut lost: impl FnMut(&mut Chance) -> bool) {
-    let mut chance = Chance::new(8);
-    let n_lost = (0..runs).filter(|_| lost(&mut chance)).count();
-    let (share, alpha) = (n_lost as f64 / f64::from(runs), 1.0 - level);
-    println!("{what}: lost in {share:.3} of {runs}");
-    assert!(share <= alpha + 3.0 * (alpha * level / f64::from(runs)).sqrt(), "{what}: {share}");
-}
-
-fn outside(estimate: &Estimate, truth: f64) -> bool {
-    truth < estimate.lower || estimate.upper < truth
-}
-
-#[test]
-fn rate_sequences_hold_the_rate_at_all_moments_together() {
-    type Sequence = fn(u64, u64, f64) -> Result<Estimate, StatsError>;
-    let sequences: [(&str, Sequence); 3] =
-        [("both", rate_sequence), ("upper", rate_upper_sequence), ("lower", rate_lower_sequence)];
-    for (name, sequence) in sequences {
-        for rate in [0.02, 0.5, 0.9] {
-            holds_throughout(&format!("{name} {rate}"), 0.9, 200, |chance| {
-                let mut successes = 0;
-                (1..=250_u64).any(|n| {
-                    successes += u64::from(chance.happens(rate));
-                    outside(&sequence(successes, n, 0.9).unwrap(), rate)
-                })
-            });
-        }
-    }
-}
-
-/// An interval for one moment, looked at always, does not hold: the test above can fail.
-#[test]
-fn intervals_for_one_moment_lose_the_rate_when_looked_at_always() {
-    let mut chance = Chance::new(8);
-    let lost = |chance: &mut Chance| {
-        let mut successes = 0;
-        (1..=400_u64).any(|n| {
-            successes += u64::from(chance.happens(0.5));
-            outside(&hilum_stats::wilson(successes, n, 0.9).unwrap(), 0.5)
-        })
-    };
-    assert!(100 < (0..250).filter(|_| lost(&mut chance)).count());
-}
-
-#[test]
-fn mean_sequences_hold_the_mean_at_all_moments_together() {
-    type Draw = fn(&mut Chance) -> f64;
-    let draws: [(&str, f64, Draw); 3] = [
-        ("two values", 0.3, |chance| f64::from(u8::from(chance.happens(0.3)))),
-        ("uniform", 0.5, Chance::uniform),
-        ("narrow", 0.85, |chance| 0.8 + 0.1 * chance.uniform()),
-    ];
-    for (name, mean, draw) in draws {
-        holds_throughout(&format!("empirical Bernstein, {name}"), 0.9, 300, |chance| {
-            let mut sequence = MeanSequence::new(0.9).unwrap();
-            (0..600).any(|_| {
-                sequence.update(draw(chance)).unwrap();
-                outside(&sequence.estimate().unwrap(), mean)
-            })
-        });
-        holds_throughout(&format!("betting, {name}"), 0.9, 100, |chance| {
-            let values: Vec<f64> = (0..150).map(|_| draw(chance)).collect();
-            (1..=values.len()).any(|n| outside(&betting_sequence(&values[..n], 0.9).unwrap(), mean))
-        });
-    }
-}
-
-/// By definition: products of the bets on a grid of means (theorem 3), and the sums of theorem 2, from the whole slice.
-#[test]
-fn sequences_of_means_equal_their_definitions() {
-    let mut chance = Chance::new(9);
-    let values: Vec<f64> = (0..120).map(|_| 0.6 + 0.4 * chance.uniform().powi(2)).collect();
-    let level = 0.95_f64;
-    let prefix_mean = |n: usize| (0.5 + values[..n].iter().sum::<f64>()) / (n as f64 + 1.0);
-    let bet = |t: usize| {
-        let squares = (1..t).map(|i| (values[i - 1] - prefix_mean(i)).powi(2)).sum::<f64>();
-        let variance = (0.25 + squares) / t as f64;
-        let n = t as f64;
-        (2.0 * (2.0 / (1.0 - level)).ln() / (variance * n * (1.0 + n).ln())).sqrt()
-    };
-    let bets: Vec<f64> = (1..=values.len()).map(bet).collect();
-
-    let capped: Vec<f64> = bets.iter().map(|b| b.min(0.5)).collect();
-    let sum: f64 = capped.iter().sum();
-    let centre = capped.iter().zip(&values).map(|(b, x)| b * x).sum::<f64>() / sum;
-    let penalty = |i: usize| 4.0 * (values[i] - prefix_mean(i)).powi(2) * (-(1.0 - capped[i]).ln() - capped[i]) / 4.0;
-    let half = ((2.0 / (1.0 - level)).ln() + (0..values.len()).map(penalty).sum::<f64>()) / sum;
-    let mut sequence = MeanSequence::new(level).unwrap();
-    values.iter().for_each(|&v| sequence.update(v).unwrap());
-    let estimate = sequence.estimate().unwrap();
-    close("lower", estimate.lower, centre - half, 1e-12);
-    close("upper", estimate.upper, centre + half, 1e-12);
-
-    let betting = betting_sequence(&values, level).unwrap();
-    assert!(estimate.lower < betting.lower && betting.upper < estimate.upper, "betting is narrower");
-    for step in 1..1000 {
-        let mean = f64::from(step) / 1000.0;
-        let capital = |sign: f64| {
-            let cap = if 0.0 < sign { 0.5 / mean } else { 0.5 / (1.0 - mean) };
-            bets.iter().zip(&values).map(|(b, x)| 1.0 + sign * b.min(cap) * (x - mean)).product::<f64>()
-        };
-        let excluded = 2.0 / (1.0 - level) <= capital(1.0).max(capital(-1.0));
-        assert_eq!(excluded, mean <= betting.lower || betting.upper <= mean, "{mean}: {betting:?}");
-    }
-}
-
-/// Run lengths by simulation of the charts themselves, which share no code with the Markov chain.
-#[test]
-fn charts_have_the_run_lengths_computed_for_them() {
-    let mut chance = Chance::new(10);
-    for shift in [0.0, 1.0] {
-        let expected = cusum_arl(0.5, 4.0, shift, ChartSides::Two).unwrap();
-        let (mean, error) = run_length(1500, |_| {
-            let mut chart = CusumChart::new(0.5, 4.0).unwrap();
-            while !chart.alarm() {
-                chart.update(chance.normal() + shift).unwrap();
-            }
-            chart.n()
-        });
-        assert!((mean - expected).abs() < 4.0 * error, "CUSUM at {shift}: {mean} +- {error}, computed {expected}");
-        let expected = ewma_arl(0.2, 2.5, shift).unwrap();
-        let (mean, error) = run_length(1500, |_| {
-            let mut chart = EwmaChart::new(0.2, 2.5).unwrap();
-            while !chart.alarm() {
-                chart.update(chance.normal() + shift).unwrap();
-            }
-            chart.n()
-        });
-        assert!((mean - expected).abs() < 4.0 * error, "EWMA at {shift}: {mean} +- {error}, computed {expected}");
-    }
-}
-
-#[test]
-fn limits_give_the_run_length_asked_for() {
-    for arl in [50.0, 500.0, 36_500.0] {
-        let h = cusum_limit(0.25, arl, ChartSides::Two).unwrap();
-        close("CUSUM", cusum_arl(0.25, h, 0.0, ChartSides::Two).unwrap(), arl, 1e-6);
-        let limit = ewma_limit(0.1, arl).unwrap();
-        close("EWMA", ewma_arl(0.1, limit, 0.0).unwrap(), arl, 1e-6);
-    }
-    assert!(matches!(cusum_limit(0.5, f64::NAN, ChartSides::One), Err(StatsError::OutOfRange { .. })));
-    assert!(matches!(cusum_arl(0.5, 500.0, 0.0, ChartSides::One), Err(StatsError::Undefined { .. })));
-}
-
-#[test]
-fn a_cusum_dates_the_change() {
-    let mut chart = CusumChart::new(0.5, 5.0).unwrap();
-    for event in 0..60 {
-        chart.update(if event < 40 { if event % 2 == 0 { 0.4 } else { -0.4 } } else { 1.5 }).unwrap();
-    }
-    assert!(chart.alarm());
-    assert_eq!(chart.since(), 40);
 }
 
 /// Ten million events of the worst and the best kind, as nobody resets a detector of a model that is switched off.
@@ -388,7 +212,7 @@ fn percentiles_of_the_reference_itself_have_mean_one_half() {
 fn a_small_reference_needs_the_margin_of_its_own_uncertainty() {
     let threshold = FalseAlarmBudget { per_year: 1.0 }.events(20.0).unwrap();
     let alarms = |margin: f64| {
-        let mut chance = Chance::new(11);
+        let mut chance = Chance::new(11, 0);
         let mut n = 0;
         for _ in 0..100 {
             let mut reference: Vec<f64> = (0..139).map(|_| chance.normal()).collect();
@@ -513,27 +337,5 @@ proptest! {
             through.reset();
             prop_assert_eq!(through, fresh);
         }
-    }
-
-    #[test]
-    fn sequences_are_ordered_and_narrow_with_the_level(
-        successes in 0_u64..2000, more in 0_u64..2000, level in 0.66_f64..0.98, values in prop::collection::vec(0.0_f64..=1.0, 1..60),
-    ) {
-        let trials = successes + more;
-        for sequence in [rate_sequence, rate_upper_sequence, rate_lower_sequence] {
-            if trials == 0 {
-                prop_assert!(sequence(successes, trials, level).is_err());
-                continue;
-            }
-            let (narrow, wide) = (sequence(successes, trials, level).unwrap(), sequence(successes, trials, level + 0.01).unwrap());
-            prop_assert!(0.0 <= narrow.lower && narrow.lower <= narrow.value && narrow.value <= narrow.upper && narrow.upper <= 1.0);
-            prop_assert!(wide.lower <= narrow.lower && narrow.upper <= wide.upper, "{:?} {:?}", narrow, wide);
-        }
-        if 0 < trials {
-            let (upper, lower) = (rate_upper_sequence(successes, trials, level).unwrap(), rate_lower_sequence(more, trials, level).unwrap());
-            prop_assert!((1.0 - upper.upper - lower.lower).abs() < 1e-12);
-        }
-        let betting = betting_sequence(&values, level).unwrap();
-        prop_assert!(0.0 <= betting.lower && betting.lower <= betting.value && betting.value <= betting.upper && betting.upper <= 1.0);
     }
 }
