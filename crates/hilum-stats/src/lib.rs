@@ -42,7 +42,7 @@ pub use discrimination::{
 };
 pub use error::StatsError;
 pub use estimate::{Estimate, TestResult};
-pub use multiplicity::{benjamini_hochberg, benjamini_yekutieli, holm};
+pub use multiplicity::{benjamini_hochberg, benjamini_yekutieli, e_benjamini_hochberg, holm};
 pub use noninferiority::{NonInferiority, noninferiority_auroc, noninferiority_paired, noninferiority_unpaired};
 pub use proportion::{
     ConfusionTable, PairedTable, ProportionInterval, agresti_coull, clopper_pearson, difference_score,

@@ -43,6 +43,31 @@ pub fn benjamini_yekutieli(p_values: &[f64]) -> Result<Vec<f64>, StatsError> {
     step_up("Benjamini-Yekutieli adjustment", p_values, harmonic)
 }
 
+/// Wang and Ramdas' e-BH (J. R. Stat. Soc. B 84 (2022) 822-852) as adjusted values: rejecting those at most q keeps the expected share
+/// of false rejections at q under any dependence of the e-values. In the order given; each in [0, 1].
+///
+/// An e-value is at least 0, may be infinite, and speaks against its hypothesis the louder the larger it is.
+///
+/// # Errors
+/// `TooFew` without e-values; `OutOfRange` for one that is negative or NaN.
+///
+/// # Examples
+/// ```
+/// let adjusted = hilum_stats::e_benjamini_hochberg(&[100.0, 0.5, 40.0, 1.0]).unwrap();
+/// assert_eq!(adjusted, [0.04, 1.0, 0.05, 1.0]);
+/// ```
+pub fn e_benjamini_hochberg(e_values: &[f64]) -> Result<Vec<f64>, StatsError> {
+    let what = "e-BH adjustment";
+    at_least(what, "e-values", 1, e_values.len() as u64)?;
+    if let Some(index) = e_values.iter().position(|e| e.is_nan() || *e < 0.0) {
+        let value = e_values[index].to_string();
+        return Err(StatsError::OutOfRange { what, index, value, range: "[0, infinity]" });
+    }
+    // The reciprocal of an e-value is a p-value, and e-BH is BH on these without its condition on dependence.
+    let p_values: Vec<f64> = e_values.iter().map(|e| (1.0 / e).min(1.0)).collect();
+    step_up(what, &p_values, 1.0)
+}
+
 fn step_up(what: &'static str, p_values: &[f64], factor: f64) -> Result<Vec<f64>, StatsError> {
     let order = ascending(what, p_values)?;
     let n = order.len() as f64;
