@@ -11,6 +11,7 @@ mod check;
 mod decision;
 mod detection;
 mod discrimination;
+pub mod drift;
 mod error;
 mod estimate;
 pub mod imperfect_labels;

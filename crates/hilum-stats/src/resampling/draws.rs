@@ -3,17 +3,17 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 /// Draws with replacement for one resample. Each resample has a ChaCha stream of its own, so that its draws depend on the
 /// seed and its number only, not on which thread makes them.
-pub(super) struct Draws(ChaCha8Rng);
+pub(crate) struct Draws(ChaCha8Rng);
 
 impl Draws {
-    pub(super) fn new(seed: u64, resample: u32) -> Draws {
+    pub(crate) fn new(seed: u64, resample: u32) -> Draws {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         generator.set_stream(u64::from(resample));
         Draws(generator)
     }
 
     /// Uniform in 0..n without bias (Lemire, ACM TOMACS 29 (2019) 3).
-    pub(super) fn below(&mut self, n: u32) -> u32 {
+    pub(crate) fn below(&mut self, n: u32) -> u32 {
         let mut product = u64::from(self.0.next_u32()) * u64::from(n);
         if (product as u32) < n {
             let refuse_below = n.wrapping_neg() % n;
@@ -22,6 +22,25 @@ impl Draws {
             }
         }
         (product >> 32) as u32
+    }
+
+    /// Uniform in (0, 1]: 53 bits, never 0, so that its logarithm is finite.
+    pub(crate) fn uniform(&mut self) -> f64 {
+        ((self.0.next_u64() >> 11) + 1) as f64 / 9_007_199_254_740_992.0
+    }
+
+    /// Standard normal (Box & Muller, Ann. Math. Stat. 29 (1958) 610-611).
+    pub(crate) fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * self.uniform().ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
+    /// Moves `n` random cases to the front, each set of them equally likely (Fisher & Yates). `n` is at most their number.
+    pub(crate) fn deal<T>(&mut self, cases: &mut [T], n: usize) {
+        for place in 0..n {
+            let rest = (cases.len() - place) as u32;
+            cases.swap(place, place + self.below(rest) as usize);
+        }
     }
 }
 

@@ -5,5 +5,6 @@ mod draws;
 mod interval;
 
 pub(crate) use counted::{Cells, counted_bootstrap, resampled_tallies};
+pub(crate) use draws::Draws;
 pub(crate) use interval::quantile;
 pub use interval::{Bootstrap, BootstrapInterval, bootstrap};

@@ -6,6 +6,7 @@ mod chance;
 mod charts;
 mod coverage;
 mod detectors;
+mod drift;
 mod hostile;
 mod imperfect_labels;
 mod label_free;

@@ -8,20 +8,6 @@ use hilum_stats::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Entries about drift, sequential detectors and label-free estimates: monitoring's, not validation's.
-const LEFT_TO_MONITORING: &[&str] = &[
-    "ks_2samp(A,B)",
-    "wasserstein/energy(A,B)",
-    "cvm_2samp(A,B) asymptotic",
-    "mannwhitneyu(A,B) asymptotic+continuity",
-    "welch_t(A,B)",
-    "anderson_ksamp(A,B) midrank",
-    "epps_singleton(A,B)",
-    "chi2/G(ref,cur)",
-    "psi/js/hellinger/tvd/kl(ref,cur)",
-    "mmd2_unbiased RBF, sigma^2=median pairwise sq dist",
-];
-
 /// Sample sizes and power have a module and tests of their own.
 const CHECKED_BY_POWER: &[&str] =
     &["buderer n positives, sens .90 +-.05 95%", "power two-proportion .90 vs .80, alpha .05, power .8, n per arm"];
@@ -88,9 +74,14 @@ fn every_vector_of_validation_is_met() {
         second: numbers(&vectors["inputs"]["s2"]),
     };
     let checks = checks();
-    let mut n_checked = 0;
+    let (mut n_checked, mut n_drift) = (0, 0);
     for (name, expected) in vectors.as_object().unwrap() {
-        let left = [LEFT_TO_MONITORING, CHECKED_BY_POWER, NOT_A_FIGURE].concat().contains(&name.as_str());
+        let left = [CHECKED_BY_POWER, NOT_A_FIGURE].concat().contains(&name.as_str());
+        if let Some((_, check)) = crate::drift::vectors::CHECKS.iter().find(|(of, _)| of == name) {
+            check(expected, &vectors["inputs"]);
+            n_drift += 1;
+            continue;
+        }
         match checks.get(name.as_str()) {
             Some(check) if !left => {
                 let mut expected = expected.clone();
@@ -103,6 +94,7 @@ fn every_vector_of_validation_is_met() {
         }
     }
     assert_eq!(n_checked, checks.len(), "a check has lost its vector");
+    assert_eq!(n_drift, crate::drift::vectors::CHECKS.len(), "a check of drift has lost its vector");
 }
 
 fn scores(expected: &Value, Inputs { labels, first, .. }: &Inputs) {
