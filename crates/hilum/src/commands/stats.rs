@@ -1,11 +1,12 @@
-//! `hilum stats`: one statistic from a CSV file, by the functions that the gates use.
+//! `hilum stats`: one statistic from a CSV file, or what differs between two, by the functions that the gates use.
 
+mod drift;
 mod figures;
 mod methods;
 mod rows;
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::Args;
+use clap::{Args, Subcommand};
 use hilum_stats::{Bootstrap, BootstrapInterval, StatsError};
 use methods::{METHODS, Method};
 use rows::Rows;
@@ -16,7 +17,10 @@ use std::process::ExitCode;
 
 /// What to compute, from which file, and how.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct StatsArgs {
+    #[command(subcommand)]
+    comparison: Option<Comparison>,
     /// The statistic; `--list` names all.
     #[arg(required_unless_present = "list")]
     method: Option<String>,
@@ -28,6 +32,13 @@ pub(crate) struct StatsArgs {
     list: bool,
     #[command(flatten)]
     options: Options,
+}
+
+/// What compares two files.
+#[derive(Subcommand)]
+enum Comparison {
+    /// What differs between a reference and current cases: one JSON line for each column.
+    Drift(drift::DriftArgs),
 }
 
 /// Options of single statistics. One that a statistic does not use is refused.
@@ -73,6 +84,9 @@ struct Options {
 
 /// `hilum stats METHOD FILE.csv`: prints one JSON object.
 pub(crate) fn run(arguments: &StatsArgs) -> Result<ExitCode> {
+    if let Some(Comparison::Drift(arguments)) = &arguments.comparison {
+        return drift::run(arguments);
+    }
     if arguments.list {
         print!("{}", methods::list());
         return Ok(ExitCode::SUCCESS);

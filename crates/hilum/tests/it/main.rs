@@ -22,6 +22,7 @@ mod rollout_limited;
 mod signing;
 mod site;
 mod stats;
+mod stats_drift;
 mod tamper;
 mod tidy;
 mod waiver;
