@@ -144,6 +144,8 @@ closed_set! {
         Peer = "peer",
         /// A record, by its digest.
         Record = "record",
+        /// A report, by its opaque key.
+        Report = "report",
         /// A local user, by login name.
         User = "user",
         /// An alias, as `model/alias`.
@@ -238,10 +240,34 @@ closed_set! {
         DeploymentPromoted = "deployment_promoted",
         /// A deployment went back to the version before.
         DeploymentRolledBack = "deployment_rolled_back",
+        /// A rule of the monitor fired, and what it says was done.
+        StopRuleFired = "stop_rule_fired",
         /// It was recorded which version answers for a study.
         StudyAssigned = "study_assigned",
+        /// A label was entered.
+        LabelAdded = "label_added",
+        /// An answer to a result that is not known here was kept and flagged.
+        LabelSetAside = "label_set_aside",
+        /// A report came in.
+        ReportReceived = "report_received",
+        /// A report was tied to its study.
+        ReportLinked = "report_linked",
+        /// A report was read for labels.
+        ReportRead = "report_read",
+        /// A study was drawn by lot for adjudication.
+        AuditSampleDrawn = "audit_sample_drawn",
         /// An alarm was acknowledged by a person.
         AlarmAcknowledged = "alarm_acknowledged",
+        /// An alarm was given to somebody.
+        AlarmAssigned = "alarm_assigned",
+        /// An alarm that nobody acknowledged in time was passed on.
+        AlarmEscalated = "alarm_escalated",
+        /// An alarm was closed with a cause.
+        AlarmClosed = "alarm_closed",
+        /// A message about an alarm was sent, or given up.
+        AlarmNotified = "alarm_notified",
+        /// The books of a day were looked at.
+        BooksChecked = "books_checked",
         /// A configuration was read and taken.
         ConfigLoaded = "config_loaded",
         /// A process started.

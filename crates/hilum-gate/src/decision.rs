@@ -83,12 +83,18 @@ pub enum StepName {
     Suspension,
     /// What the deployment stands on: an acceptance in date, or none for research (MV-01, ADR 0007).
     Acceptance,
+    /// There is fresh evidence about how it performs (MV-06).
+    Evidence,
     /// The study has an image series of the kind the package reads.
     Series,
     /// The package's and the deployment's intended use cover that series (MV-02, MV-03).
     IntendedUse,
     /// The result still comes in time (AV-06).
     Turnaround,
+    /// The images lie where those of the accepted reference set lie, measured on pixels, before release (MV-04).
+    Envelope,
+    /// Scanner, software version and protocol are known, or have passed, before release (MV-23).
+    AcquisitionGroup,
     /// Which version answers for the study while one is limited (MV-18).
     Assignment,
     /// How readers will see it.
@@ -103,6 +109,8 @@ pub enum StepName {
 pub enum Outcome {
     /// The step lets the study on.
     Passed,
+    /// The step lets the study on, and the result has to say what was found.
+    Marked,
     /// The step decided against running; no later step was taken.
     Stopped,
 }
@@ -141,6 +149,12 @@ pub struct GateDecision {
 }
 
 impl GateDecision {
+    /// What the result has to say about how it came to be released, in words.
+    pub fn marks(&self) -> Vec<String> {
+        let marked = self.steps.iter().filter(|step| step.outcome == Outcome::Marked);
+        marked.map(|step| step.reason.text.clone()).collect()
+    }
+
     /// One line for people: what happens and why.
     pub fn sentence(&self) -> String {
         match &self.verdict {

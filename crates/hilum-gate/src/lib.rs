@@ -7,16 +7,20 @@
 //! The same holds for a deployment's own steps: [`readiness`] lists everything that is missing, [`plan_promotion`]
 //! makes the plan that the catalog carries out, and [`assign`] says which version answers for a study meanwhile.
 
+mod acquisition;
 mod assignment;
 mod bounds;
 mod decision;
+mod evidence;
 mod proof;
 mod readiness;
 mod steps;
 
+pub use acquisition::{AcquisitionFacts, EnvelopeFacts, GroupFacts};
 pub use assignment::{Assignment, AssignmentInput, LimitedOutcome, Role, assign, settle};
 pub use bounds::{RunFact, exceeded_bound};
 pub use decision::{GateDecision, Outcome, Stage, Step, StepName, Verdict};
+pub use evidence::{EvidenceFacts, EvidenceFound, evidence};
 pub use proof::{approved_change, change_body};
 pub use readiness::{Missing, Promotion, ProofInput, plan_promotion, readiness};
 pub use steps::{GateInput, PackageFacts, RolloutFacts, decide, unavailable};

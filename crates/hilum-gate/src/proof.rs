@@ -163,12 +163,17 @@ pub(crate) fn trained<'a>(input: &ProofInput<'a>) -> Vec<&'a Record> {
 /// The revisions in it make it good for exactly one step: whatever changes meanwhile, or the step itself, uses it up.
 pub fn change_body(act: &str, deployment: &Deployment, champion: Option<&Deployment>, to: &str, reason: &str) -> Value {
     let side = |deployment: &Deployment| {
-        json!({
+        let mut side = json!({
             "name": deployment.spec.name,
             "revision": deployment.revision,
             "package": deployment.package_digest,
             "operating_points": deployment.spec.operating_points,
-        })
+        });
+        // The rules it stops by are signed with it.
+        if let Some((rules, evidence)) = deployment.spec.signed_rules() {
+            side["monitoring"] = json!({ "rule": rules, "evidence": evidence });
+        }
+        side
     };
     json!({
         "format": 1,
@@ -188,6 +193,10 @@ pub fn approved_change<'a>(records: &'a [Record], expected: &Value) -> Result<&'
     let same = |record: &&Record| {
         let mut body = record.body.clone();
         body["reason"] = expected["reason"].clone();
+        // What the signers looked at; whoever carries the change out says which of it is needed.
+        if let Some(body) = body.as_object_mut() {
+            body.remove("evidence");
+        }
         record.kind == RecordKind::Change && body == *expected
     };
     let mut first_gap = None;

@@ -1,5 +1,7 @@
+use crate::acquisition::{self, AcquisitionFacts};
 use crate::assignment::Role;
 use crate::decision::{GateDecision, Outcome, Stage, Step, StepName, Verdict};
+use crate::evidence::{EvidenceFacts, evidence};
 use hilum_registry::{Deployment, DeploymentState, Eligibility, IntendedUse, Purpose, ReadingMode, UndeterminedPolicy};
 use hilum_types::{Reason, StudyFacts, Timestamp, Uid};
 
@@ -35,6 +37,10 @@ pub struct GateInput<'a> {
     pub now: Timestamp,
     /// What other versions and runs mean for this one.
     pub rollout: RolloutFacts<'a>,
+    /// How fresh the evidence about it is; `None`: no rule about it is declared, or the question is not about use.
+    pub evidence: Option<EvidenceFacts>,
+    /// What was measured of the images, before release.
+    pub acquisition: AcquisitionFacts<'a>,
 }
 
 /// What other versions and runs mean for a decision. The default: there are none.
@@ -114,11 +120,20 @@ fn pass_all(input: &GateInput<'_>, steps: &mut Vec<Step>) -> Result<Verdict, (St
     passed(StepName::State, state(input).map_err(at(StepName::State))?);
     passed(StepName::Suspension, suspension(input).map_err(at(StepName::Suspension))?);
     passed(StepName::Acceptance, acceptance(input).map_err(at(StepName::Acceptance))?);
+    if let Some(found) = evidence_step(input).map_err(at(StepName::Evidence))? {
+        passed(StepName::Evidence, found);
+    }
     let (candidates, found) = series(input).map_err(at(StepName::Series))?;
     passed(StepName::Series, found);
     let (chosen, found) = intended_use(input, candidates).map_err(at(StepName::IntendedUse))?;
     found.into_iter().for_each(|reason| passed(StepName::IntendedUse, reason));
     passed(StepName::Turnaround, turnaround(input).map_err(at(StepName::Turnaround))?);
+    for (step, check) in acquisition::CHECKS {
+        if let Some((outcome, reason)) = check(input).map_err(at(step))? {
+            steps.push(Step { step, outcome, reason });
+        }
+    }
+    let mut passed = |step, reason| steps.push(Step { step, outcome: Outcome::Passed, reason });
     let answers = input.rollout.role.map_or(input.deployment.state != DeploymentState::Limited, |role| role.delivers);
     if let Some(role) = input.rollout.role {
         passed(StepName::Assignment, role.reason.clone());
@@ -218,6 +233,14 @@ fn acceptance(input: &GateInput<'_>) -> Checked {
             proof.record.short(),
         )),
     }
+}
+
+/// What is missing and only raises an alarm is said with every decision.
+fn evidence_step(input: &GateInput<'_>) -> Result<Option<Reason>, Verdict> {
+    let rule = input.deployment.spec.monitoring.as_ref().and_then(|plan| plan.evidence.as_ref());
+    let (Some(rule), Some(facts)) = (rule, &input.evidence) else { return Ok(None) };
+    let found = evidence(input.deployment, rule, facts, input.now);
+    if found.withholds { Err(Verdict::Withheld { reason: found.reason }) } else { Ok(Some(found.reason)) }
 }
 
 fn series<'a>(input: &GateInput<'a>) -> Result<(&'a [usize], Reason), Verdict> {

@@ -1,6 +1,9 @@
 //! Data in, text out: what the gate says of a study (MV-02, MV-03, MV-05, MV-09).
 
-use hilum_gate::{GateDecision, GateInput, PackageFacts, Role, RolloutFacts, Stage, Verdict, decide, unavailable};
+use hilum_gate::{
+    AcquisitionFacts, EnvelopeFacts, EvidenceFacts, GateDecision, GateInput, GroupFacts, PackageFacts, Role,
+    RolloutFacts, Stage, StepName, Verdict, decide, unavailable,
+};
 use hilum_registry::{Acceptance, Deployment, DeploymentSpec, DeploymentState, IntendedUse, Suspension};
 use hilum_types::{Digest, InstanceHeader, Phi, Reason, StudyFacts, Timestamp, Uid};
 use proptest::prelude::*;
@@ -46,6 +49,8 @@ fn ask(study: &StudyFacts, deployment: &Deployment, package: &PackageFacts, seco
         stage: Stage::BeforeInference,
         now: Timestamp::from_micros(COMPLETE).plus_seconds(seconds),
         rollout: RolloutFacts::default(),
+        evidence: None,
+        acquisition: AcquisitionFacts::default(),
     })
 }
 
@@ -70,6 +75,43 @@ fn a_covered_study_runs_and_every_step_says_what_it_found() {
     Turnaround Passed: the result still comes in time
     ReadingMode Passed: results are delivered
     ");
+}
+
+/// MV-06: silence for the declared window withholds, at both stages; in the first window, and in shadow, it does not.
+#[test]
+fn silence_is_not_health() {
+    let ct = study(&[&[("Modality", "CT")]]);
+    let rule = "[monitoring.evidence]\nwindow_days=30\nn_min=5\n";
+    let day = |n: i64| Timestamp::from_micros(COMPLETE).plus_seconds(n * 86_400);
+    let say = |declared: &str, n: u64, newest: Option<i64>, now: i64, stage: Stage| {
+        let facts = EvidenceFacts { since: day(0), n, newest_at: newest.map(day) };
+        let made = decide(&GateInput {
+            study: &ct,
+            deployment: &deployment(declared),
+            package: &package(""),
+            candidates: Ok(&[0]),
+            completed_at: day(now),
+            stage,
+            now: day(now),
+            rollout: RolloutFacts::default(),
+            evidence: Some(facts),
+            acquisition: AcquisitionFacts::default(),
+        });
+        let step = made.steps.iter().find(|step| step.step == StepName::Evidence);
+        format!("{}: {}", made.verdict.name(), step.map_or("no step", |step| step.reason.text.as_str()))
+    };
+    let active = format!("state='active'\n{rule}");
+    for stage in [Stage::BeforeInference, Stage::BeforeRelease] {
+        assert!(say(&active, 0, None, 30, stage).starts_with("withheld"));
+    }
+    let stage = Stage::BeforeInference;
+    insta::assert_snapshot!(say(&active, 0, None, 29, stage), @"run: 0 labelled findings of the 5 that are needed until 2026-12-23, 30 days after it came into use");
+    insta::assert_snapshot!(say(&active, 0, None, 30, stage), @"withheld: no labelled finding of the last 30 days says that ct performs as expected; silence is not health");
+    insta::assert_snapshot!(say(&active, 3, Some(12), 40, stage), @"withheld: only 3 labelled findings of the last 30 days say how ct performs, 5 are needed; the newest is of 2026-12-05");
+    insta::assert_snapshot!(say(&active, 5, Some(12), 40, stage), @"run: 5 labelled findings of the last 30 days, at least 5 are needed");
+    insta::assert_snapshot!(say(&format!("state='shadow'\n{rule}"), 0, None, 90, stage), @"run: results stay inside, so that the 0 labelled findings of 5 can become enough");
+    assert!(say(&format!("{active}when_stale='alarm'"), 0, None, 90, stage).starts_with("run: no labelled finding"));
+    assert_eq!(say("state='active'", 0, None, 90, stage), "run: no step");
 }
 
 #[test]
@@ -131,6 +173,8 @@ fn the_assignment_decides_who_is_delivered() {
             stage: Stage::BeforeInference,
             now: Timestamp::from_micros(COMPLETE),
             rollout: RolloutFacts { role: Some(&role), shadow_waiting: waiting },
+            evidence: None,
+            acquisition: AcquisitionFacts::default(),
         });
         let last: Vec<String> = made.steps.iter().rev().take(2).rev().map(|step| step.reason.text.clone()).collect();
         format!("{}; {}", made.sentence(), last.join("; "))
@@ -173,6 +217,8 @@ fn no_series_and_no_gate_both_fail_closed() {
         stage: Stage::BeforeInference,
         now: Timestamp::from_micros(COMPLETE),
         rollout: RolloutFacts::default(),
+        evidence: None,
+        acquisition: AcquisitionFacts::default(),
     };
     insta::assert_snapshot!(decide(&input).sentence(), @"skip ct: no CT series with at least 20 slices");
     assert_eq!(decide(&GateInput { candidates: Ok(&[9]), ..input }).verdict.name(), "not_eligible");
@@ -203,4 +249,76 @@ proptest! {
         let delivered = matches!(made.verdict, Verdict::Run { shadow: false, .. });
         prop_assert_eq!(delivered, ran && d.state == DeploymentState::Active);
     }
+}
+
+/// What a study gets before release under a declared envelope.
+fn released(plan: &str, stage: Stage, envelope: &EnvelopeFacts, group: &GroupFacts) -> String {
+    let ct = study(&[&[("Modality", "CT")]]);
+    let deployment = deployment(&format!("state='active'\n{plan}"));
+    let made = decide(&GateInput {
+        study: &ct,
+        deployment: &deployment,
+        package: &package(""),
+        candidates: Ok(&[0]),
+        completed_at: Timestamp::from_micros(COMPLETE),
+        stage,
+        now: Timestamp::from_micros(COMPLETE),
+        rollout: RolloutFacts::default(),
+        evidence: None,
+        acquisition: AcquisitionFacts { envelope: Some(envelope), group: Some(group) },
+    });
+    let mut told = vec![made.sentence()];
+    told.extend(made.marks());
+    told.join("\n")
+}
+
+/// MV-04 and MV-23: outside the envelope, or from a group that has not passed, nothing leaves unmarked.
+#[test]
+fn images_unlike_those_of_the_reference_set_are_withheld_or_marked() {
+    let inside = EnvelopeFacts::Inside { record: "ab12cd34ef56".into(), percentile: 31.4, n_cases: 240 };
+    let outside = EnvelopeFacts::Outside {
+        record: "ab12cd34ef56".into(),
+        sentence: "noise 41 against 3 to 12".into(),
+        names: vec!["noise".into()],
+    };
+    let none = EnvelopeFacts::None("insufficient: 0.01 needs 99 cases".into());
+    let group = |in_reference, n_inside| GroupFacts {
+        key: "00ff00ff00ff00ff".into(),
+        title: "GE Revolution, software 2".into(),
+        in_reference,
+        n_inside,
+    };
+    let (known, new, passed) = (group(true, 0), group(false, 19), group(false, 20));
+    let plan = "[monitoring.envelope]";
+    let before = Stage::BeforeRelease;
+    insta::assert_snapshot!(released(plan, before, &inside, &known), @"run ct");
+    insta::assert_snapshot!(released(plan, before, &inside, &passed), @"run ct");
+    insta::assert_snapshot!(released(plan, before, &outside, &known), @"withhold ct: outside the acquisition envelope of record ab12cd34ef56: noise 41 against 3 to 12");
+    insta::assert_snapshot!(released(plan, before, &none, &known), @"withhold ct: an acquisition envelope is declared, and nothing could be compared with it: insufficient: 0.01 needs 99 cases");
+    insta::assert_snapshot!(released(plan, before, &inside, &new), @"withhold ct: a new acquisition group: 19 of the 20 studies it needs have ended inside the envelope so far: GE Revolution, software 2");
+    let marks = "[monitoring.envelope]\noutside='mark'\nnew_group='mark'";
+    insta::assert_snapshot!(released(marks, before, &outside, &new), @r"
+    run ct
+    outside the acquisition envelope of record ab12cd34ef56: noise 41 against 3 to 12
+    a new acquisition group: 19 of the 20 studies it needs have ended inside the envelope so far: GE Revolution, software 2
+    ");
+    insta::assert_snapshot!(released("[monitoring.envelope]\nnew_group='release'", before, &inside, &new), @"run ct");
+    // Nothing is measured before the model runs, and without a declaration nothing is compared.
+    insta::assert_snapshot!(released(plan, Stage::BeforeInference, &outside, &new), @"run ct");
+    insta::assert_snapshot!(released("", before, &outside, &new), @"run ct");
+    // What is declared and was not measured is not taken for inside.
+    let ct = study(&[&[("Modality", "CT")]]);
+    let unmeasured = decide(&GateInput {
+        study: &ct,
+        deployment: &deployment("state='active'\n[monitoring.envelope]"),
+        package: &package(""),
+        candidates: Ok(&[0]),
+        completed_at: Timestamp::from_micros(COMPLETE),
+        stage: before,
+        now: Timestamp::from_micros(COMPLETE),
+        rollout: RolloutFacts::default(),
+        evidence: None,
+        acquisition: AcquisitionFacts::default(),
+    });
+    insta::assert_snapshot!(unmeasured.sentence(), @"withhold ct: an acquisition envelope is declared, and nothing could be compared with it: the images were not measured");
 }

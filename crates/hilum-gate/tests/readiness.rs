@@ -61,7 +61,9 @@ impl Case {
     /// A challenger in shadow with everything proven, a champion in use.
     fn complete() -> Case {
         let declared = "champion='cxr'\nowner='radiology'\n[rollout]\nshare=0.1\n[monitoring]\nreviewed_by='physics'\n\
-                        review_days=7\nstop_rules=['sensitivity below 0.8 over 50 positives']";
+                        review_days=7\nstop_rules=['complaints are read weekly']\n\
+                        [[monitoring.rule]]\nname='failing'\nmetric='failure_rate'\nabove=0.05\nconfidence=0.95\n\
+                        action='suspend'\n[monitoring.evidence]\nwindow_days=90\nn_min=20";
         let deployment = deployment("cxr-2", b"v2", DeploymentState::Limited, declared);
         let champion = self::deployment("cxr", b"v1", DeploymentState::Active, "owner='radiology'");
         let (v1, v2) = (Digest::of(b"v1"), Digest::of(b"v2"));
@@ -137,7 +139,7 @@ fn everything_missing_is_told_at_once() {
     neither package nor declaration says what it is for: set `[deployment.intended_use]`
     its package is for research only: a package whose maker states a status in force; research needs no promotion
     no validation of package a32d57bd2838 is on file: `hilum validate --model NAME@VERSION --protocol FILE --out DIR`, then `hilum record sign` by two people
-    its monitoring plan lacks stop_rules, reviewed_by, review_days: set `[deployment.monitoring]`
+    its monitoring plan lacks a rule that suspends, evidence, reviewed_by, review_days: set `[deployment.monitoring]`
     there is no earlier version to return to, and nothing says how studies are read without the model: set `fallback` in its declaration, such as "read without the model"
     no active user was trained for exactly this version: `hilum user trained USER --model NAME@VERSION --what TEXT`
     nobody has approved exactly this step to active: `hilum deploy propose cxr --to active --reason TEXT`, then `hilum record sign` by two people
@@ -167,7 +169,7 @@ fn each_proof_must_be_of_exactly_this() {
     insta::assert_snapshot!(gap(&|c| c.body(Replay, |_| {}, &[])), @"replay 867ffef89eb8 lacks approval in the clinical role and approval in the technical role: `hilum model compare A B --reference SET --for cxr-2`, then `hilum record sign` by two people");
     insta::assert_snapshot!(gap(&|c| c.body(UserTraining, |b| b["package"] = json!(Digest::of(b"v1")), &[])), @"no active user was trained for exactly this version: `hilum user trained USER --model NAME@VERSION --what TEXT`");
     insta::assert_snapshot!(gap(&|c| c.records[3].subject = "carl".into()), @"no active user was trained for exactly this version: `hilum user trained USER --model NAME@VERSION --what TEXT`");
-    insta::assert_snapshot!(gap(&|c| c.body(Change, |_| {}, &BOTH[1..])), @"change e4e6f38bb09b lacks approval in the clinical role: `hilum record sign DIGEST --as USER --meaning ...`");
+    insta::assert_snapshot!(gap(&|c| c.body(Change, |_| {}, &BOTH[1..])), @"change 4e62d97d4c5f lacks approval in the clinical role: `hilum record sign DIGEST --as USER --meaning ...`");
     insta::assert_snapshot!(gap(&|c| c.champion.as_mut().unwrap().revision = 2), @"nobody has approved exactly this step to active: `hilum deploy propose cxr-2 --to active --reason TEXT`, then `hilum record sign` by two people");
     let skipped = |c: &mut Case| (c.visited, c.deployment.state) = (vec![Shadow], Shadow);
     insta::assert_snapshot!(gap(&skipped), @"this version has not been limited here: go through limited first, or say why not with --reason TEXT");

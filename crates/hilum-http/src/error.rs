@@ -70,12 +70,16 @@ problem_codes! {
     RecordNotFound = "record-not-found", NOT_FOUND, "List the digests with GET /api/v1/records; give 12 digits or more.";
     /// Name and password do not belong together, or the person may not act any more.
     NotSignedIn = "not-signed-in", FORBIDDEN, "Check name and password; somebody with the role governance sets a new one with hilum user password.";
+    /// The person may not do this.
+    NotPermitted = "not-permitted", FORBIDDEN, "Ask somebody who holds one of the roles that the message names.";
     /// Too many wrong passwords.
     TooManyAttempts = "too-many-attempts", TOO_MANY_REQUESTS, "Wait a quarter of an hour; look at the sign-ins refused in the audit record.";
     /// No delivery of that key.
     DeliveryNotFound = "delivery-not-found", NOT_FOUND, "List the keys with GET /api/v1/deliveries.";
     /// No alarm of that key.
     AlarmNotFound = "alarm-not-found", NOT_FOUND, "List the keys with GET /api/v1/alarms.";
+    /// There are too few studies for the question, or nothing changed.
+    NotEnoughStudies = "not-enough-studies", CONFLICT, "Ask about a longer range, another quantity, or give the begin of the change with since.";
     /// No recall record of that digest.
     RecallNotFound = "recall-not-found", NOT_FOUND, "List the digests with GET /api/v1/recalls; give 12 digits or more.";
     /// A parameter of the address cannot be read.

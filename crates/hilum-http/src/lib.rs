@@ -12,6 +12,7 @@ mod metrics;
 mod pages;
 mod security;
 mod server;
+mod sessions;
 mod sign_ins;
 mod state;
 mod stow;

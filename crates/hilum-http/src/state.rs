@@ -1,11 +1,12 @@
 use crate::metrics::Metrics;
 use crate::pages::view::Chip;
 use crate::security::Hosts;
+use crate::sessions::Sessions;
 use crate::sign_ins::SignIns;
 use hilum_audit::{AuditAction, AuditEvent, AuditSubject, SubjectKind};
 use hilum_intake::Intake;
 use hilum_store::{BlobStore, Catalog, Committer, StoreError, StudyKey};
-use hilum_types::Timestamp;
+use hilum_types::{Digest, Timestamp};
 use prometheus_client::registry::Registry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -108,6 +109,9 @@ pub struct AppState {
     pub(crate) accesses: Arc<Mutex<HashMap<StudyKey, Timestamp>>>,
     pub(crate) settled: Arc<Mutex<HashMap<SettledKey, Vec<Chip>>>>,
     pub(crate) sign_ins: SignIns,
+    pub(crate) sessions: Sessions,
+    /// Digest of the token that senders of reports over FHIR must know; `None`: whoever reaches the address may send.
+    pub report_token: Option<Digest>,
 }
 
 /// Study, its revision, and when a deployment last changed: a changed reading mode changes what is shown.
@@ -135,6 +139,8 @@ impl AppState {
             accesses: Arc::default(),
             settled: Arc::default(),
             sign_ins: SignIns::default(),
+            sessions: Sessions::default(),
+            report_token: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Plain words for what happened to a study (UX-02, and principle 4 of the interface: absence is never ambiguous).
 
+use hilum_monitor::Severity;
 use hilum_registry::ReadingMode;
 use hilum_types::{Disposition, ModelOutput, Presence};
 use serde::Serialize;
@@ -116,6 +117,15 @@ impl Status {
 }
 
 /// Words for a reading mode.
+/// Stable name of a severity.
+pub(crate) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Watch => "watch",
+        Severity::Review => "review",
+        Severity::Stop => "stop",
+    }
+}
+
 pub(crate) fn reading_mode(mode: ReadingMode) -> &'static str {
     match mode {
         ReadingMode::Alongside => "alongside",

@@ -8,10 +8,11 @@ mod source;
 mod volume;
 
 pub(crate) use grid::Grid;
-pub(crate) use source::{Frame, Opened, SourceSlice};
+pub(crate) use source::{Frame, Opened, Placement, SourceSlice};
 
 use crate::InferError;
 use crate::engine::StopSignal;
+use crate::measure::Measuring;
 use hilum_registry::manifest::{ElementType, InputSpec, Layout};
 use hilum_registry::{Tensor, TensorData};
 use hilum_types::{ImageReference, Uid};
@@ -80,6 +81,7 @@ pub(crate) fn prepare_images(specs: &[InputSpec], frame: Frame) -> Result<Vec<Pr
 pub(crate) fn prepare_volume(
     spec: &InputSpec,
     series: &[Opened<'_>],
+    mut measuring: Option<&mut Measuring>,
     stop: &StopSignal,
 ) -> Result<Prepared, InferError> {
     let places = volume::sort_slices(series)?;
@@ -94,6 +96,9 @@ pub(crate) fn prepare_volume(
         let begun = Instant::now();
         let frame = series[place.instance].frame(place.frame)?;
         decode += begun.elapsed();
+        if let Some(measuring) = &mut measuring {
+            measuring.take(&frame);
+        }
         let mut plane = Plane::new(frame);
         for step in per_slice {
             plane.apply(step)?;

@@ -2,9 +2,11 @@
 
 use crate::engine::{EngineInfo, StopSignal, Tensors};
 use crate::guard::within;
+use crate::measure::Measuring;
 use crate::output::{self, RunOutput};
 use crate::prepare::{self, Opened, Prepared};
 use crate::{InferError, LoadedPackage, memory};
+use hilum_monitor::image::SeriesFeatures;
 use hilum_registry::manifest::{ImageChoice, InputSpec, OutputSpec};
 use hilum_registry::package::onnx::OnnxDim;
 use hilum_types::{Digest, InstanceHeader, ModelOutput};
@@ -46,6 +48,9 @@ pub struct InferenceOutcome {
     pub raw: Vec<TensorRecord>,
     /// Feature vectors, one per run of the model; empty when the package declares none.
     pub embeddings: Vec<Vec<f32>>,
+    /// What was measured on the images the model was given, for the acquisition envelope (MV-04); empty when they cannot be
+    /// measured.
+    pub features: SeriesFeatures,
     /// Where the time went.
     pub timings: Timings,
 }
@@ -75,6 +80,9 @@ pub struct Timings {
     pub decode_us: u64,
     /// Preprocessing.
     pub preprocess_us: u64,
+    /// Measuring the images.
+    #[serde(default)]
+    pub measure_us: u64,
     /// The model itself.
     pub model_us: u64,
     /// Postprocessing.
@@ -144,12 +152,19 @@ fn carry_out(
         let begun = Instant::now();
         let series = instances.iter().map(Opened::new).collect::<Result<Vec<_>, _>>()?;
         state.timings.decode_us += micros(begun.elapsed());
+        let mut measuring = Measuring::of_volume(&series);
         let inputs = state.timed(|| {
-            manifest.inputs.iter().map(|spec| prepare::prepare_volume(spec, &series, stop)).collect::<Result<_, _>>()
+            // The first input's images are measured; further ones are prepared from the same.
+            let mut measuring = Some(&mut measuring);
+            let prepare = |spec| prepare::prepare_volume(spec, &series, measuring.take(), stop);
+            manifest.inputs.iter().map(prepare).collect::<Result<_, _>>()
         })?;
+        state.timings.preprocess_us = state.timings.preprocess_us.saturating_sub(micros(measuring.time()));
+        state.measured(measuring);
         state.infer(inputs, stop)?;
     } else {
         let each = manifest.inputs.iter().any(|input| input.images == ImageChoice::Each);
+        let mut measuring = Measuring::of_images(instances, each);
         'instances: for instance in instances {
             let begun = Instant::now();
             let opened = Opened::new(instance)?;
@@ -158,6 +173,7 @@ fn carry_out(
                 let begun = Instant::now();
                 let frame = opened.frame(index)?;
                 state.timings.decode_us += micros(begun.elapsed());
+                measuring.take(&frame);
                 let inputs = state.timed(|| prepare::prepare_images(&manifest.inputs, frame))?;
                 state.infer(inputs, stop)?;
                 if !each {
@@ -165,6 +181,7 @@ fn carry_out(
                 }
             }
         }
+        state.measured(measuring);
     }
     state.finish(operating_points)
 }
@@ -188,7 +205,7 @@ pub(crate) fn prepare_case(package: &LoadedPackage, instances: &[InstanceInput])
     let series = instances.iter().map(Opened::new).collect::<Result<Vec<_>, _>>()?;
     let frames: u32 = series.iter().map(Opened::frames).sum();
     let prepare = |spec: &InputSpec| match (spec.images, series.first()) {
-        (ImageChoice::Volume, _) => prepare::prepare_volume(spec, &series, &stop),
+        (ImageChoice::Volume, _) => prepare::prepare_volume(spec, &series, None, &stop),
         (_, Some(first)) if frames == 1 => prepare::prepare_image(spec, first.frame(0)?),
         _ => Err(InferError::Images(format!("a golden case takes one image, this one has {frames}"))),
     };
@@ -201,13 +218,14 @@ struct State<'a> {
     inputs: Vec<TensorRecord>,
     raw: Vec<TensorRecord>,
     embeddings: Vec<Vec<f32>>,
+    features: SeriesFeatures,
     runs: Vec<RunOutput>,
 }
 
 impl<'a> State<'a> {
     fn new(package: &'a LoadedPackage) -> State<'a> {
-        let (inputs, raw, embeddings, runs) = Default::default();
-        State { package, timings: Timings::default(), inputs, raw, embeddings, runs }
+        let (inputs, raw, embeddings, features, runs) = Default::default();
+        State { package, timings: Timings::default(), inputs, raw, embeddings, features, runs }
     }
 
     /// Prepare, and count the time as preprocessing except what decoding took.
@@ -218,6 +236,11 @@ impl<'a> State<'a> {
         self.timings.decode_us += micros(decode);
         self.timings.preprocess_us += micros(begun.elapsed().saturating_sub(decode));
         Ok(prepared)
+    }
+
+    fn measured(&mut self, measuring: Measuring) {
+        self.timings.measure_us += micros(measuring.time());
+        self.features = measuring.finish();
     }
 
     fn infer(&mut self, prepared: Vec<Prepared>, stop: &StopSignal) -> Result<(), InferError> {
@@ -263,6 +286,7 @@ impl<'a> State<'a> {
             inputs: self.inputs,
             raw: self.raw,
             embeddings: self.embeddings,
+            features: self.features,
             timings: self.timings,
         })
     }

@@ -20,3 +20,12 @@ pub struct Figure {
     /// Everything entered until then was known.
     pub as_of: Timestamp,
 }
+
+/// A share with Wilson's interval of 95 %; with no cases it is 0 to 1 around 0, and says so by `n`.
+pub(crate) fn proportion(n_with: u64, n: u64, as_of: Timestamp) -> Figure {
+    let (value, lower, upper) = match hilum_stats::wilson(n_with.min(n), n, 0.95) {
+        Ok(estimate) => (estimate.value, estimate.lower, estimate.upper),
+        Err(_) => (0.0, 0.0, 1.0),
+    };
+    Figure { value, lower, upper, n, method: "proportion/wilson".to_owned(), label_classes: vec![], as_of }
+}

@@ -65,6 +65,9 @@ pub struct Label {
     /// Name and version of the program that read it out of a text; `None`: a person gave it (MV-28).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extractor: Option<String>,
+    /// Whether the error of that extractor was measured here. When not, the label clears no stop rule (MV-28).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub extractor_measured: bool,
     /// Whether the labeller had seen the output of a model.
     pub exposure: Exposure,
     /// How independent of the model's output it is; `None`: not recorded.

@@ -1,4 +1,4 @@
-use hilum_types::{Digest, Timestamp};
+use hilum_types::{Digest, Finding, Presence, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -43,6 +43,47 @@ pub struct Observation {
     /// Whether readers saw the result before their report: a shadow result is seen by nobody.
     #[serde(default)]
     pub visible: bool,
+}
+
+impl Observation {
+    /// An observation of which nothing but the deployment and its package is known yet; who, when and how it ended is
+    /// written by the catalog in the act that enters it.
+    pub fn bare(deployment: &str, package: Digest) -> Observation {
+        Observation {
+            study_key: String::new(),
+            revision: 0,
+            deployment: deployment.to_owned(),
+            package,
+            event_at: Timestamp::from_micros(0),
+            recorded_at: Timestamp::from_micros(0),
+            disposition: String::new(),
+            reason_code: String::new(),
+            attributes: BTreeMap::new(),
+            features: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            seconds: None,
+            outside_envelope: None,
+            visible: false,
+        }
+    }
+}
+
+/// What a model said, by finding label. A finding that is named twice is present when it is so anywhere, and has the
+/// highest of its scores.
+pub fn output_facts(findings: &[Finding]) -> BTreeMap<String, OutputFact> {
+    let mut facts: BTreeMap<String, OutputFact> = BTreeMap::new();
+    for finding in findings {
+        let present = match finding.presence {
+            Presence::Present => Some(true),
+            Presence::Absent => Some(false),
+            Presence::Indeterminate => None,
+        };
+        let fact = facts.entry(finding.label.clone()).or_default();
+        let score = finding.score.filter(|score| score.is_finite());
+        fact.score = fact.score.into_iter().chain(score).reduce(f64::max);
+        fact.present = fact.present.max(present);
+    }
+    facts
 }
 
 /// What a model said of one finding.

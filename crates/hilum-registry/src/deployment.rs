@@ -3,7 +3,7 @@
 use crate::canary::CanaryPlan;
 use crate::intended_use::IntendedUse;
 use crate::lifecycle::DeploymentState;
-use crate::monitoring::MonitoringPlan;
+use crate::monitoring::{EnvelopePlan, EvidenceRule, MonitoringPlan, StopRule};
 use crate::rollout::RolloutSpec;
 use hilum_types::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -187,7 +187,24 @@ impl DeploymentSpec {
         for problem in self.canary.iter().flat_map(CanaryPlan::problems) {
             add(problem);
         }
+        for problem in self.monitoring.iter().flat_map(MonitoringPlan::problems) {
+            add(problem);
+        }
+        for problem in self.monitoring.iter().flat_map(|plan| plan.labels.problems()) {
+            add(problem);
+        }
+        for problem in self.monitoring.iter().flat_map(|plan| plan.alarms.problems()) {
+            add(problem);
+        }
+        for problem in self.envelope().into_iter().flat_map(EnvelopePlan::problems) {
+            add(problem);
+        }
         problems
+    }
+
+    /// The declared acquisition envelope.
+    pub fn envelope(&self) -> Option<&EnvelopePlan> {
+        self.monitoring.as_ref()?.envelope.as_ref()
     }
 
     fn state_problems(&self, add: &mut impl FnMut(String)) {
@@ -220,7 +237,7 @@ impl DeploymentSpec {
         }
     }
 
-    /// Take package, operating points, use and their terms from `other`; who answers and where results go stay.
+    /// Take package, operating points, use, stop rules and their terms from `other`; who answers and where results go stay.
     pub fn take_version_of(&mut self, other: &DeploymentSpec) {
         self.package = other.package.clone();
         self.operating_points = other.operating_points.clone();
@@ -228,6 +245,13 @@ impl DeploymentSpec {
         self.undetermined = other.undetermined;
         self.valid_until = other.valid_until;
         self.validation_days_max = other.validation_days_max;
+        self.monitoring = other.monitoring.clone();
+    }
+
+    /// The stop rules as they are signed; `None` where none are declared.
+    pub fn signed_rules(&self) -> Option<(&[StopRule], Option<&EvidenceRule>)> {
+        let plan = self.monitoring.as_ref()?;
+        (!plan.rules.is_empty() || plan.evidence.is_some()).then_some((&plan.rules, plan.evidence.as_ref()))
     }
 
     /// What a change record has to speak of: everything that changes what the model says or of whom.
@@ -239,6 +263,8 @@ impl DeploymentSpec {
             || self.operating_points != other.operating_points
             || self.intended_use != other.intended_use
             || self.undetermined != other.undetermined
+            || self.signed_rules() != other.signed_rules()
+            || self.envelope() != other.envelope()
     }
 }
 
@@ -315,6 +341,12 @@ impl Deployment {
             rollback: None,
             superseded_by: None,
         }
+    }
+
+    /// The declared rule that stopped it, if one did.
+    pub fn stopped_by_rule(&self) -> Option<&StopRule> {
+        let name = self.suspension.as_ref()?.by.strip_prefix("stop-rule:")?;
+        self.spec.monitoring.as_ref()?.rules.iter().find(|rule| rule.name == name)
     }
 
     /// Whether this is a challenger of the deployment named `champion`.

@@ -16,7 +16,10 @@ pub use deployment::{
 };
 pub use intended_use::{Eligibility, IntendedUse};
 pub use lifecycle::{Act, DeploymentState, ForbiddenTransition, Requirement, check_transition};
-pub use monitoring::MonitoringPlan;
+pub use monitoring::{
+    AlarmPlan, DueHours, EnvelopePlan, EvidenceRule, Limit, Metric, MonitoringPlan, NewGroupPolicy, OutsidePolicy,
+    RuleAction, StopRule, WhenStale,
+};
 pub use rollout::RolloutSpec;
 pub mod golden;
 pub mod manifest;

@@ -20,10 +20,11 @@ mod validate;
 
 pub use common::device_uid;
 pub use key_image::{Preview, key_image_reference, preview};
-pub use read::{Expected, ReadKind, ReadResult, acceptable, read_result};
+pub use read::{Expected, ReadAssessment, ReadKind, ReadResult, Verdict, acceptable, read_assessments, read_result};
 pub use rejection::{RejectionReason, RejectionRequest, reject};
 pub use request::{
     ContentQualification, EncodeRequest, EncodedResult, ResultError, ResultErrorKind, ResultKind, SourceImage, english,
+    finding_tracking_uid,
 };
 pub use validate::{Scope, Violation, validate};
 

@@ -21,6 +21,9 @@ pub struct EncodeRequest<'a> {
     pub seed: &'a [&'a str],
     /// The model saw less than the study should hold: the report says `PARTIAL` and the key image says so too.
     pub incomplete_input: bool,
+    /// What a reader has to know of how the result came to be released, in words, such as that the images lie outside the
+    /// acquisition envelope; each stands in the report and on the key image.
+    pub cautions: &'a [String],
     /// Language of the texts written here, scheme `RFC5646`; see [`english`].
     pub language: CodedConcept,
     /// The imaging procedure reported on, when it is known; else a code for the modality is written.
@@ -225,10 +228,20 @@ impl EncodeRequest<'_> {
 
     /// A UID that only this part of this result has.
     pub(crate) fn derived(&self, part: &[&str]) -> Uid {
-        // A count keeps the seed and the part apart whatever words they hold.
-        let n_seed = self.seed.len().to_string();
-        let words: Vec<&str> =
-            ["result", &n_seed].into_iter().chain(self.seed.iter().copied()).chain(part.iter().copied()).collect();
-        Uid::derived(&words)
+        derived(self.seed, part)
     }
+}
+
+fn derived(seed: &[&str], part: &[&str]) -> Uid {
+    // A count keeps the seed and the part apart whatever words they hold.
+    let n_seed = seed.len().to_string();
+    let words: Vec<&str> =
+        ["result", &n_seed].into_iter().chain(seed.iter().copied()).chain(part.iter().copied()).collect();
+    Uid::derived(&words)
+}
+
+/// Tracking Unique Identifier of the finding at `index`, from 0, of a result that was encoded from `seed`: by it an
+/// assessment names the finding (AV-19).
+pub fn finding_tracking_uid(seed: &[&str], index: usize) -> Uid {
+    derived(seed, &["tracking", "finding", &index.to_string()])
 }

@@ -55,8 +55,16 @@ names! {
         CardText = "card_text",
         /// A report over a window of time (GV-04); subject: the deployment.
         PeriodicReport = "periodic_report",
+        /// Figures of a version as they were known at a moment (MV-27); subject: the deployment.
+        MonitoringEvidence = "monitoring_evidence",
+        /// The acquisition envelope of a package, learned from a reference set (MV-04); subject: the package digest.
+        Envelope = "envelope",
+        /// Stop rules tried on simulated or recorded days before they are needed (MV-45); subject: the deployment.
+        Rehearsal = "rehearsal",
         /// The signature of a package's maker, with the key that verified it (AV-07); subject: the package digest.
         PackageSignature = "package_signature",
+        /// How often a report extractor is wrong (MV-28); subject: finding, name and version.
+        ExtractorError = "extractor_error",
     }
 }
 

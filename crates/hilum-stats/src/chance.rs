@@ -1,35 +1,37 @@
-//! Seeded draws for simulations within the crate.
+//! Seeded draws for simulations: the seed is an argument, so that the same simulation gives the same figures anywhere.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 /// Draws of one run. Each run has a ChaCha stream of its own, so that they depend on the seed and its number only, not on
 /// which thread makes them.
-pub(crate) struct Chance(ChaCha8Rng);
+pub struct Chance(ChaCha8Rng);
 
 impl Chance {
-    pub(crate) fn new(seed: u64, run: u64) -> Chance {
+    /// The draws of run `run` of the simulation with this seed.
+    pub fn new(seed: u64, run: u64) -> Chance {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         generator.set_stream(run);
         Chance(generator)
     }
 
     /// Uniform in [0, 1).
-    pub(crate) fn uniform(&mut self) -> f64 {
+    pub fn uniform(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / 9_007_199_254_740_992.0
     }
 
-    pub(crate) fn happens(&mut self, probability: f64) -> bool {
+    /// True with this probability.
+    pub fn happens(&mut self, probability: f64) -> bool {
         self.uniform() < probability
     }
 
     /// A number below `n`, which is at least 1; the bias is below `n / 2^53`.
-    pub(crate) fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         ((self.uniform() * n as f64) as usize).min(n - 1)
     }
 
     /// Standard normal (Box & Muller, Ann. Math. Stat. 29 (1958) 610).
-    pub(crate) fn normal(&mut self) -> f64 {
+    pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }

@@ -6,7 +6,7 @@
 
 mod agreement;
 mod calibration;
-mod chance;
+pub mod chance;
 mod check;
 mod decision;
 mod detection;
@@ -51,3 +51,4 @@ pub use proportion::{
 };
 pub use resampling::{Bootstrap, BootstrapInterval, bootstrap};
 pub use segmentation::{EmptyMasks, Grid, Overlap, SurfaceDistances, dice, iou, surface_distances};
+pub use special::{normal_cdf, normal_quantile};

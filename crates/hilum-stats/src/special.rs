@@ -15,7 +15,7 @@ pub(crate) fn normal_sf(z: f64) -> f64 {
 }
 
 /// Lower tail of the standard normal distribution; never exactly 0.
-pub(crate) fn normal_cdf(z: f64) -> f64 {
+pub fn normal_cdf(z: f64) -> f64 {
     normal_sf(-z)
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn two_sided_p(z: f64) -> f64 {
 }
 
 /// Quantile of the standard normal distribution for `p` in (0, 1).
-pub(crate) fn normal_quantile(p: f64) -> f64 {
+pub fn normal_quantile(p: f64) -> f64 {
     -SQRT_2 * erf::erfc_inv(2.0 * p)
 }
 

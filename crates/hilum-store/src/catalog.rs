@@ -1,19 +1,24 @@
 //! The catalog: studies, decisions, results, deployments and the audit chain, on SQLite or PostgreSQL.
 
+use crate::acquisition::AcquisitionGroups;
+use crate::alarms::Alarms;
 use crate::governance::Governance;
+use crate::labels::Labels;
+use crate::monitoring::Monitoring;
 use crate::products::Products;
 use crate::queue::Queue;
 use crate::recalls::Recalls;
 use crate::records::{
-    Alarm, BlobRow, BooksLine, Counts, Delivery, DeliveryFilter, DeliveryOutcome, Evaluation, GateDecisionRecord,
+    BlobRow, BooksLine, Counts, Delivery, DeliveryFilter, DeliveryOutcome, Evaluation, GateDecisionRecord,
     InferenceOutcome, IntakeOutcome, Journey, NewInstance, Origin, Package, Quarantined, ResultObject, StoredInstance,
     Study, StudyFilter,
 };
 use crate::references::References;
 use crate::rollout::Rollout;
-use crate::{AlarmKey, DeliveryKey, Lease, QuarantineKey, StoreError, StudyKey};
+use crate::{DeliveryKey, Lease, QuarantineKey, StoreError, StudyKey};
 use async_trait::async_trait;
 use hilum_audit::{AuditEntry, AuditEvent, Checkpoint, Tampering, Verified};
+use hilum_monitor::Observation;
 use hilum_registry::{Deployment, DeploymentSpec};
 use hilum_types::{Digest, Disposition, Reason, StudyFacts, Timestamp, Uid};
 use std::collections::HashSet;
@@ -40,7 +45,9 @@ impl Default for CatalogOptions {
 /// `now` is the clock of the caller; `actor` is `system:<part>`, `user:<name>` or `peer:<AE title>`.
 /// Acts that take a [`Lease`] refuse with [`StoreError::LeaseLost`] when it is no longer held, and finish the job.
 #[async_trait]
-pub trait Catalog: Queue + Governance + References + Rollout + Recalls + Products {
+pub trait Catalog:
+    Queue + Governance + References + Rollout + Recalls + Products + Labels + Monitoring + Alarms + AcquisitionGroups
+{
     // ---- intake ----
 
     /// Enter instances whose bytes are durable, all or none. Outcomes are in the order of `batch`.
@@ -180,11 +187,13 @@ pub trait Catalog: Queue + Governance + References + Rollout + Recalls + Product
     ) -> Result<Vec<DeliveryKey>, StoreError>;
 
     /// Finish an `Infer` job without an inference record: it failed, expired, or the gate stopped it before it ran.
+    /// `observation` as in [`InferenceOutcome::observation`].
     async fn inference_end(
         &self,
         lease: &Lease,
         decision: Option<&GateDecisionRecord>,
         disposition: &Disposition,
+        observation: Option<&Observation>,
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
@@ -204,26 +213,10 @@ pub trait Catalog: Queue + Governance + References + Rollout + Recalls + Product
     /// The result object of that SOP Instance UID.
     async fn result_by_uid(&self, sop_instance_uid: &Uid) -> Result<Option<ResultObject>, StoreError>;
 
-    // ---- books, alarms, counts ----
+    // ---- books, counts ----
 
     /// The books of the days `from_day` to `to_day` (both inclusive, `2026-11-23`), by day and deployment (MV-20).
     async fn books(&self, from_day: &str, to_day: &str) -> Result<Vec<BooksLine>, StoreError>;
-
-    /// Raise an alarm; one that is open with the same code, study and deployment counts up instead.
-    async fn alarm_raise(
-        &self,
-        code: &str,
-        text: &str,
-        study_key: Option<&StudyKey>,
-        deployment: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(), StoreError>;
-
-    /// Alarms, newest first.
-    async fn alarm_list(&self, only_open: bool, limit: u32) -> Result<Vec<Alarm>, StoreError>;
-
-    /// A person has seen the alarm.
-    async fn alarm_acknowledge(&self, key: &AlarmKey, actor: &str, now: Timestamp) -> Result<(), StoreError>;
 
     /// Totals for metrics.
     async fn counts(&self) -> Result<Counts, StoreError>;

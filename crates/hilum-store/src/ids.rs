@@ -85,8 +85,14 @@ keys! {
     DeliveryKey,
     /// Names one alarm.
     AlarmKey,
+    /// Names one message about an alarm.
+    NotificationKey,
     /// Names one question to a product.
     ProductRequestKey,
+    /// Names one label, or one answer that could not become a label.
+    LabelKey,
+    /// Names one version of one report.
+    ReportKey,
 }
 
 #[cfg(test)]

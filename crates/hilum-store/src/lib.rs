@@ -5,34 +5,45 @@
 //! (architecture section 4). Every act on the [`Catalog`] is one transaction that also appends its audit entry;
 //! when the entry cannot be written, the act fails.
 
+pub mod acquisition;
+pub mod alarms;
 pub mod blobs;
 pub mod catalog;
 pub mod committer;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod error;
+pub mod evidence_report;
 pub mod governance;
 mod ids;
+pub mod labels;
+pub mod monitoring;
 pub mod people;
 pub mod products;
 pub mod queue;
 pub mod recalls;
 pub mod records;
 pub mod references;
+pub mod reports;
 pub mod rollout;
 mod sql;
 pub mod sweep;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use acquisition::AcquisitionGroups;
+pub use alarms::{Alarm, Alarms};
 pub use blobs::{BlobOptions, BlobReader, BlobStore, LocalBlobs, SpoolFile, StoredBlob};
 pub use catalog::{Catalog, CatalogOptions, open};
 pub use committer::{Committer, CommitterOptions};
 pub use error::{CatalogFault, ErrorKind, StoreError};
 pub use governance::Governance;
 pub use ids::{
-    AlarmKey, DeliveryKey, InstanceKey, InvalidKey, JobKey, ProductRequestKey, QuarantineKey, ResultKey, StudyKey,
+    AlarmKey, DeliveryKey, InstanceKey, InvalidKey, JobKey, LabelKey, NotificationKey, ProductRequestKey,
+    QuarantineKey, ReportKey, ResultKey, StudyKey,
 };
+pub use labels::Labels;
+pub use monitoring::Monitoring;
 pub use products::Products;
 pub use queue::{Job, JobFilter, JobKind, JobState, Lease, NewJob, Priority, Queue, QueueDepth};
 pub use recalls::Recalls;

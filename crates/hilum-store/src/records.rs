@@ -2,8 +2,9 @@
 
 use crate::queue::{Job, Priority};
 use crate::recalls::Retraction;
-use crate::{AlarmKey, DeliveryKey, InstanceKey, ProductRequestKey, QuarantineKey, ResultKey, StudyKey};
+use crate::{DeliveryKey, InstanceKey, ProductRequestKey, QuarantineKey, ResultKey, StudyKey};
 use hilum_gate::Assignment;
+use hilum_monitor::Observation;
 use hilum_types::{Digest, Disposition, InstanceHeader, Phi, Reason, Timestamp, Uid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -359,6 +360,9 @@ pub struct Evaluation {
     pub infer: Vec<NewInference>,
     /// Which side answers where a version is limited.
     pub assignments: Vec<NewAssignment>,
+    /// What was measured of the study for deployments in `dispositions`; one that is left out is observed with what the
+    /// catalog knows itself. Who, when and how it ended are the catalog's: what is given of them is written over.
+    pub observations: Vec<Observation>,
 }
 
 /// Which side answers for a study revision while a version is limited.
@@ -412,6 +416,8 @@ pub struct InferenceOutcome {
     pub destinations: Vec<String>,
     /// How urgent the deliveries are.
     pub priority: Priority,
+    /// What was measured; `None`: what the catalog knows itself. Who, when and how it ended are written over.
+    pub observation: Option<Observation>,
 }
 
 /// What kind of object a result is.
@@ -717,27 +723,6 @@ pub struct BooksLine {
     pub open: u64,
     /// Whether `arrived` is the sum of the others; when not, studies were lost or counted twice.
     pub balanced: bool,
-}
-
-/// Something a person has to look at.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Alarm {
-    /// Its name.
-    pub key: AlarmKey,
-    /// Stable code, such as `instance-conflict`, `job-dead`, `delivery-dead`.
-    pub code: String,
-    /// Plain sentence; no patient data.
-    pub text: String,
-    /// Study it is about.
-    pub study_key: Option<StudyKey>,
-    /// Deployment it is about.
-    pub deployment: Option<String>,
-    /// Since when.
-    pub raised_at: Timestamp,
-    /// How often it was raised since.
-    pub n_raised: u64,
-    /// When a person acknowledged it.
-    pub acknowledged_at: Option<Timestamp>,
 }
 
 /// Totals for metrics.

@@ -1,10 +1,11 @@
 //! One study revision past the gate, for every deployment in service.
 
 use crate::facts::package_facts;
+use crate::observe::{header_of, observe};
 use crate::runner::{Context, JobError};
 use hilum_gate::{
-    Assignment, AssignmentInput, GateDecision, GateInput, LimitedOutcome, Role, RolloutFacts, Stage, Verdict, assign,
-    decide, settle, unavailable,
+    AcquisitionFacts, Assignment, AssignmentInput, EvidenceFacts, GateDecision, GateInput, LimitedOutcome, Role,
+    RolloutFacts, Stage, Verdict, assign, decide, settle, unavailable,
 };
 use hilum_registry::{Deployment, DeploymentSpec, DeploymentState, Manifest, Purpose};
 use hilum_store::records::{Evaluation, GateDecisionRecord, GateStage, NewAssignment, NewInference, Package};
@@ -80,6 +81,7 @@ async fn evaluate_once(context: &Context, job: &Job) -> Result<(), JobError> {
                 assignment,
             })
             .collect(),
+        observations: decided.iter().filter_map(|one| observation(&facts, one)).collect(),
     };
     Ok(context.catalog.evaluation_record(&job.lease(), &evaluation, now).await?)
 }
@@ -100,8 +102,21 @@ impl Round<'_> {
             role.is_some() && deployment.state != DeploymentState::Limited && deployment.spec.champion.is_none();
         let shadow_waiting = if stands_by { None } else { Some(catalog.shadow_waiting(&deployment.spec.name).await?) };
         let rollout = RolloutFacts { role, shadow_waiting };
-        ask(self.facts, deployment, package, self.completed_at, Stage::BeforeInference, self.now, rollout)
+        let evidence = catalog.evidence_facts(deployment, self.now).await?;
+        let asked =
+            Asked { completed_at: self.completed_at, stage: Stage::BeforeInference, now: self.now, rollout, evidence };
+        ask(self.facts, deployment, package, asked, AcquisitionFacts::default())
     }
+}
+
+/// What is known of a study that ends here: where it came from.
+fn observation(
+    facts: &StudyFacts,
+    (deployment, decision): &(&Deployment, GateDecision),
+) -> Option<hilum_monitor::Observation> {
+    decision.verdict.disposition()?;
+    let header = header_of(facts, None, None);
+    Some(observe(&deployment.spec.name, deployment.package_digest, header, None))
 }
 
 fn ended((deployment, decision): &(&Deployment, GateDecision)) -> Option<(String, Disposition)> {
@@ -133,6 +148,15 @@ pub(crate) fn job_subject(job: &Job) -> Result<(StudyKey, u32), JobError> {
     }
 }
 
+/// When and why the gate is asked.
+pub(crate) struct Asked<'a> {
+    pub(crate) completed_at: Timestamp,
+    pub(crate) stage: Stage,
+    pub(crate) now: Timestamp,
+    pub(crate) rollout: RolloutFacts<'a>,
+    pub(crate) evidence: Option<EvidenceFacts>,
+}
+
 /// Put one study to the gate for one deployment. A package that cannot be read closes the gate (MV-09).
 ///
 /// # Errors
@@ -141,11 +165,10 @@ pub(crate) fn ask(
     study: &StudyFacts,
     deployment: &Deployment,
     package: Result<Package, StoreError>,
-    completed_at: Timestamp,
-    stage: Stage,
-    now: Timestamp,
-    rollout: RolloutFacts<'_>,
+    asked: Asked<'_>,
+    acquisition: AcquisitionFacts<'_>,
 ) -> Result<GateDecision, JobError> {
+    let Asked { completed_at, stage, now, rollout, evidence } = asked;
     let closed = |what| Ok(unavailable(deployment, study.revision, stage, now, what));
     let package = match package {
         Ok(package) => package,
@@ -165,6 +188,8 @@ pub(crate) fn ask(
         stage,
         now,
         rollout,
+        evidence,
+        acquisition,
     }))
 }
 
@@ -242,6 +267,8 @@ pub async fn dry_run(
             stage: Stage::BeforeInference,
             now,
             rollout: RolloutFacts::default(),
+            evidence: None,
+            acquisition: AcquisitionFacts::default(),
         };
         DryRunLine { study_key, decision: decide(&input) }
     });

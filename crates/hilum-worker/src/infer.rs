@@ -1,19 +1,23 @@
 //! One model on one study revision: gate, run, gate again, encode, record.
 
 use crate::black_box::{self, Product, ProductRun};
-use crate::evaluate::{ask, job_subject, record};
+use crate::evaluate::{Asked, ask, job_subject, record};
 use crate::family::role;
+use crate::observe::{Measured, acquisition, header_of, observe, observe_end};
 use crate::runner::{Context, JobError, describe};
 use bytes::Bytes;
-use hilum_gate::{GateDecision, RolloutFacts, Stage, Verdict};
+use hilum_gate::{AcquisitionFacts, GateDecision, RolloutFacts, Stage, Verdict};
 use hilum_infer::{InferError, InferenceOutcome as Outcome, InstanceInput, LoadedPackage, RunSettings};
 use hilum_registry::manifest::{Manifest, RegulatoryStatus};
 use hilum_registry::{Deployment, Purpose};
 use hilum_result::{ContentQualification, EncodeRequest, EncodedResult, SourceImage, encode, english};
 use hilum_store::records::{InferenceOutcome, NewResult, ResultKind, Study, StudyState};
 use hilum_store::{BlobStore, ErrorKind, Job, StoreError};
-use hilum_types::{AlgorithmIdentity, Digest, Disposition, Reason, StudyFacts, Timestamp, Uid};
+use hilum_types::{
+    AlgorithmIdentity, Digest, Disposition, Finding, InstanceHeader, Reason, StudyFacts, Timestamp, Uid,
+};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Runs started again because the version changed while it ran.
@@ -54,7 +58,8 @@ async fn infer_once(context: &Context, job: &Job) -> Result<Attempt, JobError> {
     if let Some(product) = read_product(context, &subject.deployment).await? {
         return black_box::infer(context, job, &subject, &product).await;
     }
-    let decision = decide(context, job, &subject.facts, &subject.deployment, Stage::BeforeInference).await?;
+    let (before, nothing) = (Stage::BeforeInference, AcquisitionFacts::default());
+    let decision = decide(context, job, &subject.facts, &subject.deployment, before, nothing).await?;
     let ended = superseded(&subject.study, job).or_else(|| decision.verdict.disposition());
     if let Some(disposition) = ended {
         return end(context, job, Some(&decision), &disposition).await;
@@ -111,12 +116,16 @@ pub(crate) async fn decide(
     facts: &StudyFacts,
     deployment: &Deployment,
     stage: Stage,
+    acquisition: AcquisitionFacts<'_>,
 ) -> Result<GateDecision, JobError> {
     let (study_key, revision) = job_subject(job)?;
     let role = role(context, &study_key, revision, deployment).await?;
     let package = context.catalog.package_get(&deployment.package_digest.to_string()).await;
     let rollout = RolloutFacts { role: role.as_ref(), shadow_waiting: None };
-    ask(facts, deployment, package, job.created_at, stage, context.clock.now(), rollout)
+    let now = context.clock.now();
+    let evidence = context.catalog.evidence_facts(deployment, now).await?;
+    let asked = Asked { completed_at: job.created_at, stage, now, rollout, evidence };
+    ask(facts, deployment, package, asked, acquisition)
 }
 
 /// A late image makes what was to be analysed incomplete (AV-02): the later revision is analysed instead.
@@ -140,7 +149,9 @@ pub(crate) async fn end(
     disposition: &Disposition,
 ) -> Result<Attempt, JobError> {
     let decision = decision.map(record);
-    context.catalog.inference_end(&job.lease(), decision.as_ref(), disposition, context.clock.now()).await?;
+    let observation = observe_end(context, job).await?;
+    let (lease, now) = (job.lease(), context.clock.now());
+    context.catalog.inference_end(&lease, decision.as_ref(), disposition, observation.as_ref(), now).await?;
     Ok(Attempt::Ended)
 }
 
@@ -252,6 +263,29 @@ impl Ran {
         }
     }
 
+    /// What was measured on the images.
+    fn features(&self) -> &BTreeMap<String, f64> {
+        match self {
+            Ran::Model(run) => &run.outcome.features,
+            Ran::Product(run) => run.features(),
+        }
+    }
+
+    /// The first image of the series that was read.
+    fn header<'a>(&'a self, facts: &'a StudyFacts) -> Option<&'a InstanceHeader> {
+        match self {
+            Ran::Model(run) => run.inputs.first().map(|input| &input.header),
+            Ran::Product(run) => header_of(facts, run.series(), None),
+        }
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        match self {
+            Ran::Model(run) => run.outcome.output.findings.clone(),
+            Ran::Product(run) => run.findings(),
+        }
+    }
+
     fn record(&self) -> serde_json::Value {
         match self {
             Ran::Model(run) => inference_record(run),
@@ -269,18 +303,28 @@ pub(crate) async fn release(context: &Context, job: &Job, subject: &Subject, ran
         if now.deployment.state.runs() && now.deployment.package_digest != ran.package() {
             return Ok(Attempt::OtherVersion);
         }
-        let decision = decide(context, job, &subject.facts, &now.deployment, Stage::BeforeRelease).await?;
+        let header = ran.header(&subject.facts);
+        let found = acquisition(context, &now.deployment, &ran.package(), header, ran.features()).await?;
+        let stage = Stage::BeforeRelease;
+        let decision = decide(context, job, &subject.facts, &now.deployment, stage, found.facts()).await?;
         let mut disposition =
             superseded(&now.study, job).or_else(|| decision.verdict.disposition()).unwrap_or(Disposition::Analysed);
         let shadow = matches!(decision.verdict, Verdict::Run { shadow: true, .. });
         let mut results = Vec::new();
+        if let (Ran::Product(_), Disposition::Analysed, Some(mark)) = (ran, &disposition, decision.marks().first()) {
+            let text = format!("{mark}; the objects of a product leave as they came, so this cannot be marked on them");
+            disposition = Disposition::Withheld(Reason::new("envelope.unmarked", text));
+        }
         if disposition == Disposition::Analysed {
-            match results_of(context, &now, ran, revision, shadow).await? {
+            match results_of(context, &now, ran, revision, shadow, decision.marks()).await? {
                 Ok(kept) => results = kept,
                 Err(reason) => disposition = Disposition::Failed(reason),
             }
         }
         let released = disposition == Disposition::Analysed && !shadow;
+        let seconds = ran.finished_at().micros_since(ran.started_at()).max(0) as f64 / 1e6;
+        let findings = ran.findings();
+        let measured = Measured { features: ran.features(), findings: &findings, seconds, acquisition: &found };
         let outcome = InferenceOutcome {
             study_key,
             revision,
@@ -295,6 +339,7 @@ pub(crate) async fn release(context: &Context, job: &Job, subject: &Subject, ran
             results,
             destinations: if released { now.deployment.spec.destinations.clone() } else { Vec::new() },
             priority: job.priority,
+            observation: Some(observe(&now.deployment.spec.name, ran.package(), header, Some(&measured))),
         };
         match context.catalog.inference_record(&job.lease(), &outcome, context.clock.now()).await {
             Err(StoreError::StudyReopened | StoreError::DeploymentChanged) => {}
@@ -337,9 +382,10 @@ async fn results_of(
     ran: &Ran,
     revision: u32,
     shadow: bool,
+    cautions: Vec<String>,
 ) -> Result<Result<Vec<NewResult>, Reason>, JobError> {
     match ran {
-        Ran::Model(run) => keep_results(context, subject, run, revision, shadow).await,
+        Ran::Model(run) => keep_results(context, subject, run, revision, shadow, cautions).await,
         Ran::Product(run) => Ok(Ok(black_box::keep_results(run))),
     }
 }
@@ -351,9 +397,11 @@ async fn keep_results(
     ran: &Arc<ModelRun>,
     revision: u32,
     shadow: bool,
+    cautions: Vec<String>,
 ) -> Result<Result<Vec<NewResult>, Reason>, JobError> {
     let (deployment, shared) = (subject.deployment.clone(), ran.clone());
-    let encoding = tokio::task::spawn_blocking(move || encode_results(&deployment, &shared, revision, shadow));
+    let encoding =
+        tokio::task::spawn_blocking(move || encode_results(&deployment, &shared, revision, shadow, &cautions));
     let encoded = match encoding.await {
         Err(_panicked) => {
             return Ok(Err(Reason::new("result.not-encoded", "the encoder ended by a defect; please report it")));
@@ -402,6 +450,7 @@ fn encode_results(
     ran: &ModelRun,
     revision: u32,
     shadow: bool,
+    cautions: &[String],
 ) -> Result<Vec<EncodedResult>, hilum_result::ResultError> {
     let manifest = ran.package.manifest();
     let source: Vec<SourceImage<'_>> =
@@ -423,6 +472,7 @@ fn encode_results(
         },
         seed: &[study, &revision, &digest, &deployment.spec.name],
         incomplete_input: false,
+        cautions,
         language: english(),
         procedure: None,
     };

@@ -1,10 +1,11 @@
-//! One received object: which algorithm made it, and whether that one is registered here (GV-01).
+//! One received object: which algorithm made it, whether that one is registered here (GV-01), and what it says of our
+//! own results (AV-19).
 
 use crate::runner::{Context, JobError};
 use hilum_dicom::{Bulk, Limits};
 use hilum_registry::Manifest;
 use hilum_registry::inventory::declares;
-use hilum_result::read_result;
+use hilum_result::{ReadAssessment, read_assessments, read_result};
 use hilum_store::records::StoredInstance;
 use hilum_store::{BlobStore, ErrorKind, InstanceKey, Job};
 use hilum_types::{AlgorithmClaim, attribute};
@@ -16,26 +17,33 @@ pub(crate) async fn inspect(context: &Context, job: &Job) -> Result<(), JobError
     let Some(instance) = context.catalog.instance_get(&key).await? else {
         return Err(JobError::Broken("the instance is not in the catalog".to_owned()));
     };
-    let mut claims = read_claims(context, &instance).await?;
+    let (mut claims, assessments) = read(context, &instance).await?;
+    crate::assessment::enter(context, &instance, &assessments).await?;
     without_scanners(context, &instance, &mut claims).await?;
     let unregistered = unregistered(context, &claims).await?;
     Ok(context.catalog.algorithms_seen(&job.lease(), &claims, &unregistered, context.clock.now()).await?)
 }
 
-async fn read_claims(context: &Context, instance: &StoredInstance) -> Result<Vec<AlgorithmClaim>, JobError> {
+async fn read(
+    context: &Context,
+    instance: &StoredInstance,
+) -> Result<(Vec<AlgorithmClaim>, Vec<ReadAssessment>), JobError> {
     let bytes = match context.blobs.blob_get(&instance.blob).await {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(Default::default()),
         Err(error) => return Err(error.into()),
     };
     // The segments of a large segmentation have more elements than a header may have.
     let limits = Limits { element_count_max: u64::MAX, ..Limits::default() };
-    let reading = tokio::task::spawn_blocking(move || read_result(&bytes, Bulk::LeaveOut, &limits));
+    let reading = tokio::task::spawn_blocking(move || {
+        let algorithms = read_result(&bytes, Bulk::LeaveOut, &limits)?.algorithms;
+        Ok::<_, hilum_dicom::DicomError>((algorithms, read_assessments(&bytes, &limits)?))
+    });
     match reading.await {
-        Ok(Ok(result)) => Ok(result.algorithms),
+        Ok(Ok(read)) => Ok(read),
         Ok(Err(error)) => {
             tracing::debug!(%error, "a received object could not be asked which algorithm made it");
-            Ok(Vec::new())
+            Ok(Default::default())
         }
         Err(_panicked) => Err(JobError::Broken("reading the object ended by a defect; please report it".to_owned())),
     }

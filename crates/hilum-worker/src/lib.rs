@@ -5,6 +5,7 @@
 //! repeats the job, which ends in the same records and the same UIDs (AV-03). A job that waits for a product outside goes
 //! back to the queue meanwhile.
 
+mod assessment;
 mod backoff;
 mod black_box;
 mod canary;
@@ -17,6 +18,8 @@ mod infer;
 mod inspect;
 mod kept;
 mod models;
+pub mod notify;
+mod observe;
 mod pairwise;
 mod proof;
 mod recall;

@@ -1,5 +1,6 @@
 //! The loop around jobs: lease, keep alive, carry out, and say what became of them.
 
+use crate::notify::{self, NotifyOptions};
 use crate::{Destination, Models, RetryPolicy, SiteKey, canary, deliver, evaluate, infer, inspect, watch as watching};
 use hilum_store::{Catalog, Job, JobKind, Lease, LocalBlobs, Priority, StoreError};
 use hilum_types::{AeTitle, Clock, Reason};
@@ -49,6 +50,7 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: Arc<WorkerOptions>,
     pub(crate) site_key: SiteKey,
+    pub(crate) notify: Arc<NotifyOptions>,
 }
 
 /// Why a job could not be carried out this time.
@@ -93,7 +95,14 @@ impl Worker {
             return Err(WorkerError::NoSlots);
         }
         let (destinations, options) = (Arc::new(destinations), Arc::new(options));
-        Ok(Worker { context: Context { catalog, blobs, models, destinations, clock, options, site_key } })
+        let notify = Arc::new(NotifyOptions::default());
+        Ok(Worker { context: Context { catalog, blobs, models, destinations, clock, options, site_key, notify } })
+    }
+
+    /// Tell these contacts of alarms; without it nobody is told, and the pages list them all the same.
+    pub fn notifying(mut self, notify: NotifyOptions) -> Worker {
+        self.context.notify = Arc::new(notify);
+        self
     }
 
     /// Work until `stop` is true; jobs in flight are finished first.
@@ -110,6 +119,9 @@ impl Worker {
             tasks.spawn(slot(self.context.clone(), &JobKind::ALL, lowest, number, stop.clone()));
         }
         tasks.spawn(watching::keep_warm(self.context.clone(), stop.clone()));
+        tasks.spawn(watching::watch_evidence(self.context.clone(), stop.clone()));
+        tasks.spawn(notify::look_after(self.context.clone(), stop.clone()));
+        tasks.spawn(watching::read_reports(self.context.clone(), stop.clone()));
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended
                 && error.is_panic()

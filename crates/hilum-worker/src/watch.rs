@@ -4,6 +4,7 @@ use crate::runner::{Context, describe, pause};
 use hilum_gate::{RunFact, exceeded_bound};
 use hilum_registry::{Deployment, DeploymentState};
 use hilum_store::StoreError;
+use hilum_store::evidence_report::freshness;
 use hilum_types::Digest;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -26,6 +27,24 @@ pub(crate) async fn keep_warm(context: Context, mut stop: watch::Receiver<bool>)
             Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "versions were not kept ready"),
         }
         if !pause(&mut stop, WARM_EVERY).await {
+            return;
+        }
+    }
+}
+
+/// Longest time until a report that came before its study, or before the result, is read.
+const REPORTS_EVERY: Duration = Duration::from_secs(5);
+
+/// Tie reports to studies that came later, and read what is due (AV-20, MV-28).
+pub(crate) async fn read_reports(context: Context, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        let now = context.clock.now();
+        match hilum_store::reports::read_reports(&*context.catalog, &context.blobs, now).await {
+            Ok(0) => {}
+            Ok(n_labels) => tracing::info!(n_labels, "labels from reports"),
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "reports were not read"),
+        }
+        if !pause(&mut stop, REPORTS_EVERY).await {
             return;
         }
     }
@@ -56,6 +75,44 @@ async fn warm(context: &Context, deployment: &Deployment, tried: &mut BTreeSet<D
             }
         }
     }
+}
+
+/// How often it is looked whether evidence is missing. The gate decides by itself with every study; this only tells people.
+const EVIDENCE_EVERY: Duration = Duration::from_secs(60);
+
+/// Raise an alarm, once until somebody has seen it, for every version in use without fresh evidence (MV-06).
+pub(crate) async fn watch_evidence(context: Context, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        if let Err(error) = tell_of_missing_evidence(&context).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "evidence was not looked at");
+        }
+        if !pause(&mut stop, EVIDENCE_EVERY).await {
+            return;
+        }
+    }
+}
+
+async fn tell_of_missing_evidence(context: &Context) -> Result<(), StoreError> {
+    const CODE: &str = "evidence-stale";
+    let now = context.clock.now();
+    let mut told: Option<BTreeSet<String>> = None;
+    for deployment in context.catalog.deployment_list().await?.iter().filter(|one| one.state.is_in_service()) {
+        let found = freshness(&*context.catalog, deployment, now).await?;
+        let Some(missing) = found.filter(|found| found.missing) else { continue };
+        if told.is_none() {
+            let open = context.catalog.alarm_list(true, 1000).await?.into_iter().filter(|alarm| alarm.code == CODE);
+            told = Some(open.filter_map(|alarm| alarm.deployment).collect());
+        }
+        let name = deployment.spec.name.as_str();
+        if told.as_ref().is_some_and(|told| told.contains(name)) {
+            continue;
+        }
+        let follows = if missing.withholds { "its studies are withheld" } else { "its studies go on" };
+        let text = format!("{name}: {}; {follows}", missing.reason.text);
+        tracing::warn!(deployment = name, reason = missing.reason.text, "evidence is missing");
+        context.catalog.alarm_raise(CODE, &text, None, Some(name), now).await?;
+    }
+    Ok(())
 }
 
 /// After a run: stop the deployment when the runs of its rollout exceed a declared bound.

@@ -6,6 +6,7 @@ use hilum_registry::DeploymentSpec;
 use hilum_sign::MakerPublicKey;
 use hilum_types::AeTitle;
 use hilum_worker::Trust;
+use hilum_worker::notify::{self, NotifyOptions};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -40,12 +41,18 @@ pub(crate) struct Config {
     /// The inference protocol for local models.
     #[serde(default)]
     pub(crate) oip: crate::oip::OipConfig,
+    /// Final reports over MLLP.
+    #[serde(default)]
+    pub(crate) hl7: crate::hl7::Hl7Config,
     /// Evidence packs.
     #[serde(default)]
     pub(crate) evidence: crate::commands::evidence::EvidenceConfig,
     /// Delivery policy.
     #[serde(default)]
     pub(crate) delivery: DeliveryConfig,
+    /// Who is told of alarms.
+    #[serde(default)]
+    pub(crate) notify: NotifyConfig,
     /// Which makers of packages are trusted.
     #[serde(default)]
     pub(crate) trust: TrustConfig,
@@ -138,11 +145,17 @@ pub(crate) struct HttpConfig {
     pub(crate) listen: SocketAddr,
     /// Development switch: listen on an address other than loopback although there is no authentication yet.
     pub(crate) allow_public_without_authentication: bool,
+    /// Token that senders of reports over FHIR must know; left out: whoever reaches the address may send.
+    pub(crate) report_token: Option<Secret>,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        HttpConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8042)), allow_public_without_authentication: false }
+        HttpConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8042)),
+            allow_public_without_authentication: false,
+            report_token: None,
+        }
     }
 }
 
@@ -222,6 +235,150 @@ pub(crate) struct DeliveryConfig {
 impl Default for DeliveryConfig {
     fn default() -> Self {
         DeliveryConfig { retry_seconds_first: 5, retry_seconds_max: 900, attempts_max: 20, timeout_seconds: 60 }
+    }
+}
+
+/// `[notify]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct NotifyConfig {
+    /// Address under which people reach the pages, such as `https://hilum.example.org`; messages link below it.
+    pub(crate) link_base: Option<String>,
+    /// Contacts for alarms of deployments that name none, and of no deployment.
+    pub(crate) contacts: Vec<String>,
+    /// Mail server.
+    pub(crate) smtp: Option<SmtpConfig>,
+    /// Everybody who may be told.
+    pub(crate) contact: Vec<ContactConfig>,
+}
+
+/// `[notify.smtp]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SmtpConfig {
+    /// Host name or address.
+    pub(crate) host: String,
+    /// Port; 587 with STARTTLS, 465 with TLS from the first byte, 25 without.
+    pub(crate) port: Option<u16>,
+    /// `starttls` (default), `implicit` or `none`.
+    #[serde(default)]
+    pub(crate) tls: SmtpTlsConfig,
+    /// Sender address.
+    pub(crate) from: String,
+    /// Name to sign in with.
+    pub(crate) username: Option<String>,
+    /// Password; `HILUM_SMTP_PASSWORD` overrides it, so that it need not stand in the file.
+    pub(crate) password: Option<Secret>,
+}
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SmtpTlsConfig {
+    /// STARTTLS, and no message without it.
+    #[default]
+    StartTls,
+    /// TLS from the first byte.
+    Implicit,
+    /// None; for a server on the same machine.
+    None,
+}
+
+/// `[[notify.contact]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContactConfig {
+    /// Name that plans use.
+    pub(crate) name: String,
+    /// E-mail address.
+    pub(crate) email: Option<String>,
+    /// Address of a program that takes messages.
+    pub(crate) webhook: Option<String>,
+    /// Key of the signature of messages to it.
+    pub(crate) webhook_secret: Option<Secret>,
+}
+
+impl NotifyConfig {
+    /// What the worker needs.
+    pub(crate) fn options(&self) -> NotifyOptions {
+        let secret = |secret: &Secret| notify::Secret::new(secret.reveal());
+        let smtp = |smtp: &SmtpConfig| notify::Smtp {
+            host: smtp.host.clone(),
+            port: smtp.port.unwrap_or(match smtp.tls {
+                SmtpTlsConfig::StartTls => 587,
+                SmtpTlsConfig::Implicit => 465,
+                SmtpTlsConfig::None => 25,
+            }),
+            tls: match smtp.tls {
+                SmtpTlsConfig::StartTls => notify::SmtpTls::StartTls,
+                SmtpTlsConfig::Implicit => notify::SmtpTls::Implicit,
+                SmtpTlsConfig::None => notify::SmtpTls::None,
+            },
+            from: smtp.from.clone(),
+            username: smtp.username.clone(),
+            password: smtp.password.as_ref().map(secret),
+        };
+        let contact = |contact: &ContactConfig| notify::Contact {
+            name: contact.name.clone(),
+            email: contact.email.clone(),
+            webhook: contact
+                .webhook
+                .as_ref()
+                .map(|url| notify::Webhook { url: url.clone(), secret: contact.webhook_secret.as_ref().map(secret) }),
+        };
+        NotifyOptions {
+            link_base: self.link_base.clone(),
+            smtp: self.smtp.as_ref().map(smtp),
+            contacts: self.contact.iter().map(contact).collect(),
+            default_contacts: self.contacts.clone(),
+        }
+    }
+
+    /// Contacts that a plan names and nobody has configured.
+    pub(crate) fn unknown<'a>(&self, names: &'a [String]) -> Vec<&'a str> {
+        let known = |name: &&'a String| self.contact.iter().any(|contact| contact.name == **name);
+        names.iter().filter(|name| !known(name)).map(String::as_str).collect()
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for name in self.unknown(&self.contacts) {
+            problems
+                .push(format!("[notify] contacts: {name:?} is not configured; add a [[notify.contact]] of that name"));
+        }
+        let mut names = std::collections::BTreeSet::new();
+        for contact in &self.contact {
+            let name = &contact.name;
+            if !names.insert(name) {
+                problems.push(format!("[[notify.contact]] {name:?} is there twice"));
+            }
+            if contact.email.is_none() && contact.webhook.is_none() {
+                problems.push(format!("[[notify.contact]] {name:?} needs email or webhook"));
+            }
+            if contact.email.is_some() && self.smtp.is_none() {
+                problems
+                    .push(format!("[[notify.contact]] {name:?} has an e-mail address, but there is no [notify.smtp]"));
+            }
+            if contact.email.as_ref().is_some_and(|email| !email.contains('@')) {
+                problems.push(format!("[[notify.contact]] {name:?}: email is no address such as team@example.org"));
+            }
+            let is_web = |url: &String| url.starts_with("http://") || url.starts_with("https://");
+            if contact.webhook.as_ref().is_some_and(|url| !is_web(url)) {
+                problems.push(format!("[[notify.contact]] {name:?}: webhook must begin with http:// or https://"));
+            }
+            if contact.webhook.is_none() && contact.webhook_secret.is_some() {
+                problems.push(format!("[[notify.contact]] {name:?} has webhook_secret without webhook"));
+            }
+        }
+        if let Some(smtp) = &self.smtp {
+            if smtp.username.is_some() != smtp.password.is_some() {
+                problems.push("[notify.smtp] needs both username and password, or neither".to_owned());
+            }
+            if !smtp.from.contains('@') {
+                problems.push("[notify.smtp] from is no address such as hilum@example.org".to_owned());
+            }
+        }
+        problems
     }
 }
 
@@ -323,6 +480,9 @@ impl Config {
         if let Ok(url) = std::env::var("HILUM_CATALOG_URL") {
             config.catalog.url = Some(Secret(url));
         }
+        if let (Some(smtp), Ok(password)) = (&mut config.notify.smtp, std::env::var("HILUM_SMTP_PASSWORD")) {
+            smtp.password = Some(Secret(password));
+        }
         let problems = config.problems();
         if !problems.is_empty() {
             bail!("{} found:\n  {}", count(problems.len(), "problem"), problems.join("\n  "));
@@ -341,6 +501,20 @@ impl Config {
     /// Names of the destinations.
     pub(crate) fn destination_names(&self) -> Vec<String> {
         self.destinations.iter().map(|d| d.name.clone()).collect()
+    }
+
+    /// Contacts that a deployment names and the configuration does not have.
+    pub(crate) fn contact_problems(&self, deployment: &DeploymentSpec) -> Vec<String> {
+        let name = &deployment.name;
+        let planned = deployment.monitoring.as_ref().map(|plan| plan.alarms.contacts.as_slice()).unwrap_or_default();
+        let unknown = self.notify.unknown(planned).into_iter();
+        unknown
+            .map(|contact| {
+                format!(
+                    "deployment {name:?}: contact {contact:?} is not configured; add a [[notify.contact]] of that name"
+                )
+            })
+            .collect()
     }
 
     fn problems(&self) -> Vec<String> {
@@ -366,6 +540,8 @@ impl Config {
             problems.push("[worker] lease_seconds must be at least 2".to_owned());
         }
         problems.extend(self.oip.problems());
+        problems.extend(self.notify.problems());
+        problems.extend(self.hl7.problems());
         if self.trust.require_signature && self.trust.keys.is_empty() {
             problems.push(
                 "[trust] require_signature = true without keys refuses every package; list the makers' public keys in \
@@ -391,6 +567,7 @@ impl Config {
                 problems.push(format!("deployment {:?} is declared twice", deployment.name));
             }
             problems.extend(deployment.problems(&self.destination_names()).iter().map(ToString::to_string));
+            problems.extend(self.contact_problems(deployment));
         }
         problems
     }

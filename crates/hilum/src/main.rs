@@ -3,6 +3,7 @@
 mod commands;
 mod config;
 mod demo;
+mod hl7;
 mod oip;
 mod serve;
 mod system;
@@ -76,6 +77,16 @@ enum Command {
         #[command(subcommand)]
         command: commands::record::RecordCommand,
     },
+    /// Look at how models perform, and what is watched.
+    Monitor {
+        #[command(subcommand)]
+        command: commands::monitor::MonitorCommand,
+    },
+    /// Enter what is true of a study.
+    Label {
+        #[command(subcommand)]
+        command: commands::label::LabelCommand,
+    },
     /// Stop a deployment: holds for the very next study, stops queued work, survives a restart.
     Suspend {
         /// Name of the deployment.
@@ -129,6 +140,13 @@ enum Command {
     },
     /// List the studies a version was used on, and retract its results once two people have approved it.
     Recall(commands::recall::RecallArgs),
+    /// List alarms, answer them, end them with a cause.
+    Alarm {
+        #[command(subcommand)]
+        command: commands::alarm::AlarmCommand,
+    },
+    /// Try the rules of a deployment on simulated days with faults, or on recorded days.
+    Rehearse(commands::rehearse::RehearseArgs),
     /// Check the audit chain, what it vouches for, and the stored packages.
     Audit {
         #[command(subcommand)]
@@ -250,6 +268,8 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Evidence { command } => commands::evidence::run(command).await,
         Command::User { command } => commands::user::run(command).await,
         Command::Record { command } => commands::record::run(command).await,
+        Command::Monitor { command } => commands::monitor::run(command).await,
+        Command::Label { command } => commands::label::run(command).await,
         Command::Suspend { name, reason, by, config } => {
             commands::deployment::suspend(&config.path, &name, &by, &reason).await
         }
@@ -268,10 +288,12 @@ async fn run(command: Command) -> Result<ExitCode> {
             commands::delivery::retry(&config.path, &key, &by).await
         }
         Command::Quarantine { config } => commands::delivery::quarantine(&config.path).await,
+        Command::Rehearse(arguments) => commands::rehearse::run(arguments).await,
         Command::Recall(arguments) => commands::recall::run(arguments).await,
         Command::Audit { command: AuditCommand::Verify { checkpoint, config } } => {
             commands::audit::verify(&config.path, &checkpoint).await
         }
+        Command::Alarm { command } => commands::alarm::run(command).await,
         Command::Canary { command } => commands::canary::run(command).await,
         Command::Inventory(arguments) => commands::inventory::run(arguments).await,
         Command::Import { folder, config } => commands::import::import(&folder, &config.path).await,

@@ -10,7 +10,7 @@ use hilum_dimse::{Peer, Server, ServerConfig, ServerHandle};
 use hilum_http::{AppState, Hosts};
 use hilum_intake::{DimseIntake, Intake};
 use hilum_store::{Catalog, Committer, CommitterOptions, LocalBlobs};
-use hilum_types::Clock;
+use hilum_types::{Clock, Digest};
 use hilum_worker::{Models, RetryPolicy, SiteKey, Worker, WorkerOptions};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -108,7 +108,7 @@ fn start_worker(
     let site_key = SiteKey::open(&config.data_dir)
         .with_context(|| format!("the site key in {} cannot be used", config.data_dir.display()))?;
     let worker = Worker::new(catalog, blobs, models, destinations(config), clock, site_key, options)?;
-    Ok(tokio::spawn(worker.run(stop)))
+    Ok(tokio::spawn(worker.notifying(config.notify.options()).run(stop)))
 }
 
 fn host_name() -> String {
@@ -123,6 +123,8 @@ pub(crate) struct Running {
     pub(crate) catalog: Arc<dyn Catalog>,
     /// The inference protocol, where configured.
     pub(crate) oip: OipServers,
+    /// The listener for reports, where configured.
+    pub(crate) hl7: Option<crate::hl7::Running>,
     dimse: ServerHandle,
     http: JoinHandle<()>,
     worker: Option<JoinHandle<()>>,
@@ -149,10 +151,13 @@ impl Running {
         let models = models(config);
         let worker = match config.worker.slots {
             0 => None,
-            _ => Some(start_worker(config, catalog.clone(), blobs, models.clone(), stopped.clone())?),
+            _ => Some(start_worker(config, catalog.clone(), blobs.clone(), models.clone(), stopped.clone())?),
         };
         let oip = crate::oip::start(config, catalog.clone(), models, stopped.clone()).await?;
-        let state = http_state(catalog.clone(), intake, &dimse, http_address);
+        let clock = Arc::new(SystemClock);
+        let hl7 = crate::hl7::start(&config.hl7, catalog.clone(), blobs, clock, stopped.clone()).await?;
+        let mut state = http_state(catalog.clone(), intake, &dimse, http_address);
+        state.report_token = config.http.report_token.as_ref().map(|token| Digest::of(token.reveal().as_bytes()));
         let connections_max = state.limits.connections_max;
         let router = hilum_http::router(state);
         let mut http_stopped = stopped;
@@ -161,7 +166,7 @@ impl Running {
             let _ = http_stopped.wait_for(|stop| *stop).await;
         };
         let http = tokio::spawn(hilum_http::serve(http_listener, router, connections_max, until));
-        Ok(Running { http_address, catalog, oip, dimse, http, worker, stop })
+        Ok(Running { http_address, catalog, oip, hl7, dimse, http, worker, stop })
     }
 
     /// Where DICOM is served.
@@ -182,6 +187,9 @@ impl Running {
             tracing::warn!("HTTP requests were still open");
         }
         self.oip.finished(GRACE).await;
+        if let Some(hl7) = self.hl7 {
+            hl7.finished(GRACE).await;
+        }
         let event = AuditEvent::new(SystemClock.now(), "system:serve", AuditAction::Stopped, AuditSubject::system());
         if let Err(error) = self.catalog.audit_append(event).await {
             tracing::error!(error = &error as &dyn std::error::Error, "the stop was not entered in the audit record");

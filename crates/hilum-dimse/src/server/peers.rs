@@ -58,6 +58,17 @@ impl FromStr for PeerAddress {
     }
 }
 
+impl PeerAddress {
+    /// Whether a connection from this address is one of the peer. A name that does not resolve admits nobody.
+    pub async fn admits(&self, from: IpAddr) -> bool {
+        let from = from.to_canonical();
+        match self {
+            PeerAddress::Network { address, prefix } => in_network(from, *address, *prefix),
+            PeerAddress::Host(name) => resolves_to(name, from).await,
+        }
+    }
+}
+
 impl fmt::Display for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -74,8 +85,7 @@ pub(super) async fn may_connect(peers: &[Peer], calling_ae: &AeTitle, from: IpAd
     for peer in peers.iter().filter(|peer| peer.ae_title == *calling_ae) {
         let known = match &peer.address {
             None => true,
-            Some(PeerAddress::Network { address, prefix }) => in_network(from, *address, *prefix),
-            Some(PeerAddress::Host(name)) => resolves_to(name, from).await,
+            Some(address) => address.admits(from).await,
         };
         if known {
             return true;

@@ -7,10 +7,9 @@ use crate::state::AppState;
 use crate::{Problem, ProblemCode};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use hilum_registry::Deployment;
+use hilum_store::DeliveryKey;
 use hilum_store::records::Delivery;
-use hilum_store::{AlarmKey, DeliveryKey};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -25,7 +24,8 @@ pub(super) struct ByRequest {
     by: String,
 }
 
-fn checked(text: &str, what: &str, chars_max: usize) -> Result<String, Problem> {
+/// One line of text, trimmed, of 1 to `chars_max` characters.
+pub(crate) fn checked(text: &str, what: &str, chars_max: usize) -> Result<String, Problem> {
     let text = text.trim();
     let invalid = |message| Problem::new(ProblemCode::InvalidBody, message);
     if text.is_empty() || chars_max < text.chars().count() {
@@ -105,25 +105,4 @@ pub(crate) async fn retry(state: &AppState, id: &str, by: &str) -> Result<Delive
     state.catalog.delivery_retry(&key, &actor(by)?, state.now()).await.map_err(&missing)?;
     let delivery = state.catalog.delivery_get(&key).await?;
     delivery.ok_or_else(|| Problem::new(ProblemCode::DeliveryNotFound, "no such delivery"))
-}
-
-/// Say that a person has seen an alarm.
-#[utoipa::path(post, path = "/api/v1/alarms/{key}/acknowledge", tag = "system", operation_id = "acknowledge_alarm",
-    params(("key" = String, Path, description = "The alarm")), request_body = ByRequest,
-    responses((status = 204, description = "Acknowledged"),
-        (status = "default", description = "Problem", body = crate::ProblemBody)))]
-pub(super) async fn acknowledge_alarm(
-    State(state): State<AppState>,
-    ApiPath(key): ApiPath<String>,
-    ApiJson(act): ApiJson<ByRequest>,
-) -> Result<StatusCode, Problem> {
-    acknowledge(&state, &key, &act.by).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-pub(crate) async fn acknowledge(state: &AppState, key: &str, by: &str) -> Result<(), Problem> {
-    let key = key.parse::<AlarmKey>();
-    let key = key.map_err(|_| Problem::new(ProblemCode::InvalidParameter, "the key of the alarm cannot be read"))?;
-    let missing = or_missing(ProblemCode::AlarmNotFound);
-    state.catalog.alarm_acknowledge(&key, &actor(by)?, state.now()).await.map_err(missing)
 }

@@ -8,6 +8,7 @@ use super::schema::{
 use crate::words::Status;
 use hilum_gate::Step;
 use hilum_registry::{Deployment, ReadingMode};
+use hilum_store::labels::FirstRead;
 use hilum_store::recalls::Retraction;
 use hilum_store::records::{GateDecisionRecord, Inference, Journey};
 use hilum_store::{JobKind, JobState};
@@ -17,11 +18,20 @@ use std::collections::BTreeMap;
 
 /// Everything about one study, with what readers may not see left out.
 pub(crate) fn study_journey(journey: &Journey, deployments: &[Deployment]) -> StudyJourney {
+    study_journey_for(journey, deployments, &[])
+}
+
+/// The same for a reader who has saved these first impressions, and may see what was hidden until then.
+pub(crate) fn study_journey_for(
+    journey: &Journey,
+    deployments: &[Deployment],
+    first_reads: &[FirstRead],
+) -> StudyJourney {
     StudyJourney {
         study: StudySummary::from(&journey.study),
         instances: journey.instances.iter().map(InstanceBody::from).collect(),
         revisions: journey.revisions.iter().map(RevisionBody::from).collect(),
-        deployments: deployment_journeys(journey, deployments),
+        deployments: deployment_journeys(journey, deployments, first_reads),
         retractions: journey.retractions.iter().map(|retraction| RetractionBody::of(retraction, journey)).collect(),
         events: events(journey),
     }
@@ -46,7 +56,11 @@ fn events(journey: &Journey) -> Vec<EventBody> {
 }
 
 /// What became of a study for every deployment that considered it, by name.
-pub(crate) fn deployment_journeys(journey: &Journey, deployments: &[Deployment]) -> Vec<DeploymentJourney> {
+pub(crate) fn deployment_journeys(
+    journey: &Journey,
+    deployments: &[Deployment],
+    first_reads: &[FirstRead],
+) -> Vec<DeploymentJourney> {
     let mut latest: BTreeMap<&str, u32> = BTreeMap::new();
     let considered = (journey.dispositions.iter().map(|d| (d.deployment.as_str(), d.revision)))
         .chain(journey.open.iter().map(|(revision, deployment)| (deployment.as_str(), *revision)))
@@ -55,17 +69,24 @@ pub(crate) fn deployment_journeys(journey: &Journey, deployments: &[Deployment])
         let known = latest.entry(deployment).or_insert(revision);
         *known = (*known).max(revision);
     }
-    latest.into_iter().map(|(name, revision)| one(journey, deployments, name, revision)).collect()
+    latest.into_iter().map(|(name, revision)| one(journey, deployments, first_reads, name, revision)).collect()
 }
 
-fn one(journey: &Journey, deployments: &[Deployment], name: &str, revision: u32) -> DeploymentJourney {
+fn one(
+    journey: &Journey,
+    deployments: &[Deployment],
+    first_reads: &[FirstRead],
+    name: &str,
+    revision: u32,
+) -> DeploymentJourney {
     let of_revision = |r: u32, deployment: &str| r == revision && deployment == name;
     let ended = journey.dispositions.iter().find(|d| of_revision(d.revision, &d.deployment));
     let disposition = ended.map(|record| &record.disposition);
     let decisions: Vec<&(u32, GateDecisionRecord)> =
         journey.decisions.iter().filter(|(_, decision)| decision.deployment == name).collect();
     let inference = journey.inferences.iter().rfind(|i| of_revision(i.revision, &i.deployment));
-    let hidden = is_hidden(journey, deployments, name, revision);
+    let revealed = first_reads.iter().any(|first| first.deployment == name && first.revision <= revision);
+    let hidden = is_hidden(journey, deployments, name, revision, revealed);
     let output = inference.and_then(output_of);
     let retracted = retraction_of(journey, name, revision);
     let shown =
@@ -115,15 +136,16 @@ fn retraction_of<'a>(journey: &'a Journey, name: &str, revision: u32) -> Option<
 }
 
 /// Whether readers may not see what the model said: it ran in shadow, or the deployment's reading mode says so.
-fn is_hidden(journey: &Journey, deployments: &[Deployment], name: &str, revision: u32) -> bool {
+fn is_hidden(journey: &Journey, deployments: &[Deployment], name: &str, revision: u32, revealed: bool) -> bool {
     let mode = deployments.iter().find(|d| d.spec.name == name).map(|d| d.spec.reading_mode);
     let kept_back = journey.results.iter().any(|r| r.deployment == name && r.revision == revision && !r.released);
     let shadow = journey.decisions.iter().any(|(r, record)| {
         *r == revision && record.deployment == name && whole_decision(record).get("shadow") == Some(&Value::Bool(true))
     });
     match mode {
-        Some(ReadingMode::AfterFirstRead | ReadingMode::Shadow) => true,
-        Some(ReadingMode::Alongside) | None => shadow || kept_back,
+        Some(ReadingMode::Shadow) => true,
+        Some(ReadingMode::AfterFirstRead) if !revealed => true,
+        Some(ReadingMode::Alongside | ReadingMode::AfterFirstRead) | None => shadow || kept_back,
     }
 }
 

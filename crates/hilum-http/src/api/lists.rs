@@ -1,7 +1,7 @@
 use super::extract::{ApiPath, ApiQuery};
 use super::schema::{
-    AlarmBody, AuditEntryBody, AuditVerification, Books, BooksLineBody, DeliveryBody, DeploymentBody, JobBody, List,
-    ModelBody, QuarantinedBody, QueueBody, QueueDepthBody,
+    AuditEntryBody, AuditVerification, Books, BooksLineBody, DeliveryBody, DeploymentBody, JobBody, List, ModelBody,
+    QuarantinedBody, QueueBody, QueueDepthBody,
 };
 use crate::error::or_missing;
 use crate::state::AppState;
@@ -216,28 +216,6 @@ pub(super) async fn list_quarantine(
     ApiQuery(query): ApiQuery<LimitQuery>,
 ) -> Result<Json<List<QuarantinedBody>>, Problem> {
     Ok(Json(List::of(&state.catalog.quarantine_list(limit(query.limit)?).await?)))
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct AlarmQuery {
-    /// Whether acknowledged ones are left out; they are not when this is left out.
-    open: Option<bool>,
-    /// At most this many, 1 to 1000; 100 when left out.
-    limit: Option<u32>,
-}
-
-/// Alarms, newest first.
-#[utoipa::path(get, path = "/api/v1/alarms", tag = "system", operation_id = "list_alarms", params(AlarmQuery),
-    responses((status = 200, description = "The latest of them", body = List<AlarmBody>),
-        (status = "default", description = "Problem", body = crate::ProblemBody)))]
-pub(super) async fn list_alarms(
-    State(state): State<AppState>,
-    ApiQuery(query): ApiQuery<AlarmQuery>,
-) -> Result<Json<List<AlarmBody>>, Problem> {
-    let alarms = state.catalog.alarm_list(query.open.unwrap_or(false), limit(query.limit)?).await?;
-    Ok(Json(List::of(&alarms)))
 }
 
 /// Jobs by kind and state, and those given up.

@@ -1,15 +1,23 @@
 //! The JSON interface and the OpenAPI document that is generated from it.
 
 pub(crate) mod acts;
+pub(crate) mod alarms;
+pub(crate) mod assessments;
 pub(crate) mod extract;
+mod groups;
 pub(crate) mod health;
 pub(crate) mod journey;
+mod labels;
 pub(crate) mod lists;
+mod monitoring;
 mod objects;
 pub mod recalls;
 pub(crate) mod records;
+mod reports;
 pub mod schema;
+mod sessions;
 pub(crate) mod studies;
+pub(crate) mod timeline;
 
 use crate::state::AppState;
 use axum::http::header;
@@ -34,6 +42,7 @@ pub(crate) use studies::find_study;
         (name = "studies", description = "Studies, their journeys and their bytes"),
         (name = "models", description = "Packages and deployments"),
         (name = "deliveries", description = "Results on their way"),
+        (name = "labels", description = "Answers of readers, reports, and what is known to be true"),
         (name = "records", description = "Books, recalls, audit, signed records"),
         (name = "system", description = "Health, queue, alarms, quarantine, metrics"),
         (name = "dicom-web", description = "PS3.18")
@@ -52,6 +61,9 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(lists::list_books))
         .routes(routes!(lists::list_deployments))
         .routes(routes!(lists::get_deployment))
+        .routes(routes!(monitoring::get_evidence))
+        .routes(routes!(monitoring::list_signals))
+        .routes(routes!(groups::list_acquisition_groups))
         .routes(routes!(acts::suspend_deployment))
         .routes(routes!(acts::resume_deployment))
         .routes(routes!(lists::list_models))
@@ -66,9 +78,22 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(records::get_record))
         .routes(routes!(records::sign_record))
         .routes(routes!(lists::list_quarantine))
-        .routes(routes!(lists::list_alarms))
-        .routes(routes!(acts::acknowledge_alarm))
+        .routes(routes!(alarms::list_alarms))
+        .routes(routes!(alarms::list_deployment_alarms))
+        .routes(routes!(alarms::get_alarm))
+        .routes(routes!(timeline::get_timeline))
+        .routes(routes!(timeline::get_root_cause))
+        .routes(routes!(alarms::acknowledge_alarm))
+        .routes(routes!(alarms::assign_alarm))
+        .routes(routes!(alarms::close_alarm))
         .routes(routes!(lists::get_queue))
+        .routes(routes!(assessments::add_assessment))
+        .routes(routes!(labels::list_set_aside))
+        .routes(routes!(labels::list_labels))
+        .routes(routes!(labels::list_audit_sample))
+        .routes(routes!(sessions::add_session))
+        .routes(routes!(reports::list_reports))
+        .routes(routes!(reports::add_diagnostic_report))
         .routes(routes!(get_openapi))
         .routes(routes!(crate::metrics::get_metrics))
         .routes(routes!(crate::stow::store_instances))

@@ -97,7 +97,7 @@ async fn check_shown(state: &AppState, result: &ResultObject) -> Result<(), Prob
     let refused = || Problem::new(ProblemCode::ResultNotReleased, "the result is not shown to readers");
     let journey = state.catalog.study_journey(&result.study_key).await?.ok_or_else(refused)?;
     let deployments = state.catalog.deployment_list().await?;
-    let journeys = deployment_journeys(&journey, &deployments);
+    let journeys = deployment_journeys(&journey, &deployments, &[]);
     let shown = journeys.iter().any(|d| d.deployment == result.deployment && d.status != Status::Hidden);
     if result.released && shown { Ok(()) } else { Err(refused()) }
 }

@@ -4,15 +4,13 @@ use super::extract::{ApiJson, ApiPath, ApiQuery};
 use super::lists::{invalid, limit};
 use super::schema::List;
 use crate::error::or_missing;
-use crate::sign_ins::SignIns;
+use crate::sessions::prove;
 use crate::state::AppState;
 use crate::{Problem, ProblemCode};
 use axum::Json;
 use axum::extract::State;
 use hilum_sign::{Record, RecordKind, Signature, SignatureMeaning, approvals};
 use hilum_store::governance::RecordFilter;
-use hilum_store::people::sign_in;
-use hilum_store::{ErrorKind, StoreError};
 use hilum_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -166,22 +164,7 @@ pub(super) async fn sign_record(
     let meaning = SignatureMeaning::from_name(&request.meaning)
         .ok_or_else(|| Problem::new(ProblemCode::InvalidBody, "meaning is none that a signature can have"))?;
     let record = record(&state, &digest).await?;
-    // One at a time: opening a key takes memory and time on purpose.
-    let turn = state.sign_ins.turn(state.now()).await.map_err(|()| too_many())?;
-    let person = sign_in(&*state.catalog, &request.user, &request.password, state.now()).await;
-    let person = person.map_err(|error| refused(&state.sign_ins, &state, error))?;
-    drop(turn);
+    let person = prove(&state, &request.user, &request.password).await?;
     person.sign(&*state.catalog, record.digest, meaning, request.role.as_deref(), state.now()).await?;
     get_record(State(state), ApiPath(record.digest.to_string())).await
-}
-
-fn refused(sign_ins: &SignIns, state: &AppState, error: StoreError) -> Problem {
-    if error.kind() == ErrorKind::Denied {
-        sign_ins.failed(state.now());
-    }
-    error.into()
-}
-
-fn too_many() -> Problem {
-    Problem::new(ProblemCode::TooManyAttempts, "too many sign-ins were refused in the last 15 minutes")
 }

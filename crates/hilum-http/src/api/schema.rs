@@ -2,8 +2,9 @@
 
 use crate::words::Status;
 use hilum_registry::Deployment;
+use hilum_store::alarms::{Alarm, AlarmClosing, Notification};
 use hilum_store::records::{
-    Alarm, BooksLine, Delivery, DispositionRecord, Quarantined, ResultObject, StoredInstance, Study, StudyRevision,
+    BooksLine, Delivery, DispositionRecord, Quarantined, ResultObject, StoredInstance, Study, StudyRevision,
 };
 use hilum_store::{Job, QueueDepth};
 use hilum_types::{Finding, Presence, Reason, Segment, Timestamp, attribute};
@@ -220,7 +221,7 @@ impl From<&StudyRevision> for RevisionBody {
 pub struct StepBody {
     /// Stable name, such as `intended_use`; empty when the record does not say.
     pub step: String,
-    /// `passed`, `stopped`, or empty when the record does not say.
+    /// `passed`, `marked`, `stopped`, or empty when the record does not say.
     pub outcome: String,
     /// What was found.
     pub reason: ReasonBody,
@@ -704,12 +705,79 @@ pub struct AlarmBody {
     pub study_key: Option<String>,
     /// Deployment it is about.
     pub deployment: Option<String>,
+    /// `watch`: something moved; `review`: a person has to decide; `stop`: the deployment was suspended.
+    pub severity: String,
+    /// What to do first, in plain words.
+    pub next_step: String,
+    /// The cut that its signals hold for, such as `station=CT2`; empty: the whole deployment, or not made of signals.
+    pub cut: String,
+    /// Rules whose signals it is made of.
+    pub rules: Vec<String>,
+    /// The signal that decided, where it is made of signals.
+    pub signal: Option<AlarmSignalBody>,
+    /// Who answers for it; empty: nobody is named.
+    pub owner: String,
+    /// Whether somebody is told of it by itself; `false` when the weekly budget was spent.
+    pub announced: bool,
+    /// How often it was passed on because nobody answered.
+    pub level: u32,
+    /// Until when it must be acknowledged.
+    pub due_at: Option<String>,
     /// Since when.
     pub raised_at: String,
+    /// When it was last raised.
+    pub last_raised_at: String,
     /// How often since.
     pub n_raised: u64,
     /// When a person acknowledged it.
     pub acknowledged_at: Option<String>,
+    /// Who.
+    pub acknowledged_by: Option<String>,
+    /// How it ended.
+    pub closing: Option<AlarmClosingBody>,
+}
+
+/// The signal that decided.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AlarmSignalBody {
+    /// The rule that spoke.
+    pub rule: String,
+    /// The statistic.
+    pub statistic: f64,
+    /// What it had to reach.
+    pub threshold: f64,
+    /// Events it rests on.
+    pub n: u64,
+    /// Stable name of the method.
+    pub method: String,
+    /// Estimated begin of the change, where the method gives one.
+    pub since: Option<String>,
+    /// Some of the studies behind it, by key.
+    pub studies: Vec<String>,
+}
+
+/// How an alarm ended.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AlarmClosingBody {
+    /// When.
+    pub at: String,
+    /// Who closed it.
+    pub by: String,
+    /// Why it happened, one of a closed list (`docs/guides/alarms.md`).
+    pub cause: String,
+    /// What was found.
+    pub comment: String,
+}
+
+impl From<&AlarmClosing> for AlarmClosingBody {
+    fn from(closing: &AlarmClosing) -> Self {
+        AlarmClosingBody {
+            at: closing.at.to_string(),
+            by: closing.by.clone(),
+            cause: closing.cause.name().to_owned(),
+            comment: closing.comment.clone(),
+        }
+    }
 }
 
 impl From<&Alarm> for AlarmBody {
@@ -720,9 +788,65 @@ impl From<&Alarm> for AlarmBody {
             text: alarm.text.clone(),
             study_key: alarm.study_key.as_ref().map(|key| key.to_string()),
             deployment: alarm.deployment.clone(),
+            severity: crate::words::severity(alarm.severity).to_owned(),
+            next_step: hilum_monitor::alarm::code_facts(&alarm.code).next_step.to_owned(),
+            cut: alarm.cut.clone(),
+            rules: alarm.rules.clone(),
+            signal: alarm.signal.as_ref().map(|signal| AlarmSignalBody {
+                rule: signal.rule.clone(),
+                statistic: signal.value,
+                threshold: signal.threshold,
+                n: signal.n,
+                method: signal.method.clone(),
+                since: signal.since.map(|at| at.to_string()),
+                studies: signal.studies.clone(),
+            }),
+            owner: alarm.owner.clone(),
+            announced: alarm.announced,
+            level: alarm.level,
+            due_at: alarm.due_at.map(|at| at.to_string()),
             raised_at: alarm.raised_at.to_string(),
+            last_raised_at: alarm.last_raised_at.to_string(),
             n_raised: alarm.n_raised,
             acknowledged_at: alarm.acknowledged_at.map(|at| at.to_string()),
+            acknowledged_by: alarm.acknowledged_by.clone(),
+            closing: alarm.closing.as_ref().map(AlarmClosingBody::from),
+        }
+    }
+}
+
+/// One message about an alarm.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct NotificationBody {
+    /// Its name; the idempotency key of every attempt.
+    pub key: String,
+    /// `raised`, `worse` or `escalated`.
+    pub event: String,
+    /// Which contact is told: 0 is the first.
+    pub level: u32,
+    /// `queued`, `sent`, `dead`, `nobody`.
+    pub state: String,
+    /// Channels that took it: `email`, `webhook`.
+    pub channels_done: Vec<String>,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// What went wrong at the last attempt.
+    pub last_error: Option<String>,
+    /// When it was entered.
+    pub created_at: String,
+}
+
+impl From<&Notification> for NotificationBody {
+    fn from(notification: &Notification) -> Self {
+        NotificationBody {
+            key: notification.key.to_string(),
+            event: notification.event.name().to_owned(),
+            level: notification.level,
+            state: notification.state.clone(),
+            channels_done: notification.channels_done.clone(),
+            attempts: notification.attempts,
+            last_error: notification.last_error.clone(),
+            created_at: notification.created_at.to_string(),
         }
     }
 }

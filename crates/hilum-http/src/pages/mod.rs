@@ -1,7 +1,10 @@
 //! Pages for people, written by the server. They work without scripts, and the address never names a patient.
 
+mod answers;
+mod deployment;
 mod operations;
 mod overview;
+mod reader;
 mod study;
 pub(crate) mod view;
 
@@ -25,13 +28,19 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/", get(overview::overview))
         .route("/find", post(overview::find))
         .route("/studies/{study}", get(study::study))
+        .route("/studies/{study}/answers", post(answers::answer))
+        .route("/sign-in", get(answers::sign_in_page).post(answers::sign_in))
+        .route("/sign-out", post(answers::sign_out))
         .route("/deployments", get(operations::deployments))
+        .route("/deployments/{name}", get(deployment::deployment))
         .route("/deployments/{name}/suspend", post(operations::suspend))
         .route("/deployments/{name}/resume", post(operations::resume))
         .route("/deliveries", get(operations::deliveries))
         .route("/deliveries/{id}/retry", post(operations::retry))
         .route("/system", get(operations::system))
         .route("/alarms/{key}/acknowledge", post(operations::acknowledge))
+        .route("/alarms/{key}/assign", post(deployment::assign))
+        .route("/alarms/{key}/close", post(deployment::close))
         .route("/theme", post(set_theme))
         .route("/assets/{name}", get(assets::get_asset))
 }

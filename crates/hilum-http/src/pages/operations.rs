@@ -4,7 +4,7 @@ use super::view::{Mark, Moment, spelled};
 use super::{Shell, local, page};
 use crate::api::extract::{ApiForm, ApiPath, ApiQuery};
 use crate::api::schema::{ActRequest, AuditVerification};
-use crate::api::{acts, health, lists};
+use crate::api::{acts, alarms, health, lists};
 use crate::state::AppState;
 use crate::words::{count, duration, grouped, reading_mode, sentence, size};
 use crate::{Problem, ProblemCode};
@@ -110,7 +110,7 @@ fn rollout(deployment: &Deployment) -> Vec<(&'static str, String)> {
 }
 
 /// The criteria a site states, spelled out.
-fn intended_use(deployment: &Deployment) -> Vec<(String, String)> {
+pub(super) fn intended_use(deployment: &Deployment) -> Vec<(String, String)> {
     let stated = serde_json::to_value(&deployment.spec.intended_use).unwrap_or_default();
     let text = |value: &serde_json::Value| match value {
         serde_json::Value::Array(values) => {
@@ -127,6 +127,15 @@ fn intended_use(deployment: &Deployment) -> Vec<(String, String)> {
 pub(super) struct ActForm {
     reason: String,
     by: String,
+    #[serde(default)]
+    back: String,
+}
+
+impl ActForm {
+    /// Where to go on, a page of this server.
+    fn back(&self) -> String {
+        if self.back.is_empty() { "/deployments".to_owned() } else { local(&self.back).to_owned() }
+    }
 }
 
 impl From<ActForm> for ActRequest {
@@ -140,8 +149,9 @@ pub(super) async fn suspend(
     ApiPath(name): ApiPath<String>,
     ApiForm(form): ApiForm<ActForm>,
 ) -> Result<Redirect, Problem> {
+    let back = form.back();
     acts::suspend(&state, &name, &form.into()).await?;
-    Ok(Redirect::to("/deployments"))
+    Ok(Redirect::to(&back))
 }
 
 pub(super) async fn resume(
@@ -149,8 +159,9 @@ pub(super) async fn resume(
     ApiPath(name): ApiPath<String>,
     ApiForm(form): ApiForm<ActForm>,
 ) -> Result<Redirect, Problem> {
+    let back = form.back();
     acts::resume(&state, &name, &form.into()).await?;
-    Ok(Redirect::to("/deployments"))
+    Ok(Redirect::to(&back))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -268,8 +279,8 @@ pub(super) async fn acknowledge(
     ApiPath(key): ApiPath<String>,
     ApiForm(form): ApiForm<ByForm>,
 ) -> Result<Redirect, Problem> {
-    acts::acknowledge(&state, &key, &form.by).await?;
-    Ok(Redirect::to("/system#alarms"))
+    alarms::acknowledge(&state, &key, &form.by).await?;
+    Ok(Redirect::to(if form.back.is_empty() { "/system#alarms" } else { local(&form.back) }))
 }
 
 struct QueueRow {

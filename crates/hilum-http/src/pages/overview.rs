@@ -291,7 +291,7 @@ async fn chips(state: &AppState, study: &Study, deployments: &[Deployment]) -> R
         return Ok(chips);
     }
     let Some(journey) = state.catalog.study_journey(&study.key).await? else { return Ok(Vec::new()) };
-    let chips: Vec<Chip> = deployment_journeys(&journey, deployments).iter().map(Chip::of).collect();
+    let chips: Vec<Chip> = deployment_journeys(&journey, deployments, &[]).iter().map(Chip::of).collect();
     let settled = study.state == StudyState::Complete && !chips.is_empty() && !chips.iter().any(|c| c.status.is_open());
     if settled {
         state.remember_settled(key, chips.clone());

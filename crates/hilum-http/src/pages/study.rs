@@ -1,12 +1,14 @@
 //! The study journey: where did this study go, and why did or didn't a model run (UX-01, GV-11)?
 
+use super::operations::intended_use;
+use super::reader::{AnswerCell, Reader};
 use super::view::{Chip, Mark, Moment, dicom_date, found, person_name, spelled};
 use super::{Shell, page};
 use crate::Problem;
 use crate::ProblemCode;
 use crate::api::extract::ApiPath;
 use crate::api::find_study;
-use crate::api::journey::study_journey;
+use crate::api::journey::{output_of, study_journey_for};
 use crate::api::recalls::RetractionBody;
 use crate::api::schema::{
     DecisionBody, DeliveryBody, DeploymentJourney, EventBody, FindingBody, InstanceBody, SegmentBody, StudyJourney,
@@ -15,10 +17,11 @@ use crate::state::AppState;
 use crate::words::{Status, count, duration, reading_mode, sentence, size};
 use askama::Template;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use hilum_registry::Deployment;
-use hilum_store::records::{Package, Study};
-use hilum_types::{Timestamp, attribute};
+use hilum_store::records::{Journey, Package, Study};
+use hilum_types::{ModelOutput, Timestamp, attribute};
 
 /// Instances listed for one series; the rest are counted.
 const INSTANCES_SHOWN: usize = 50;
@@ -44,6 +47,13 @@ struct FindingRow {
     place: String,
     score: String,
     operating_point: String,
+    answer: Option<AnswerCell>,
+}
+
+/// A finding whose answer is hidden: what is true of it can be said all the same.
+struct BlindRow {
+    meaning: String,
+    answer: Option<AnswerCell>,
 }
 
 struct SegmentRow {
@@ -69,6 +79,9 @@ struct Card {
     state_mark: Option<Mark>,
     sentence: String,
     findings: Vec<FindingRow>,
+    blind: Vec<BlindRow>,
+    /// What the deployment is limited to, in words.
+    limits: String,
     segments: Vec<SegmentRow>,
     preview: Option<String>,
     run: String,
@@ -129,6 +142,9 @@ struct StudyPage {
     facts: Vec<Fact>,
     retractions: Vec<RetractionRow>,
     cards: Vec<Card>,
+    key: String,
+    /// Name of the reader who is signed in.
+    reader: Option<String>,
     nothing: &'static str,
     timeline: Vec<TimelineRow>,
     total: String,
@@ -139,6 +155,7 @@ struct StudyPage {
 pub(super) async fn study(
     State(state): State<AppState>,
     shell: Shell,
+    headers: HeaderMap,
     ApiPath(key): ApiPath<String>,
 ) -> Result<Response, Problem> {
     // A UID would put an identifier of a patient into the address of a page.
@@ -149,8 +166,15 @@ pub(super) async fn study(
     let journey = state.catalog.study_journey(&study.key).await?.ok_or_else(missing)?;
     let deployments = state.catalog.deployment_list().await?;
     let packages = state.catalog.package_list().await?;
-    let shown = study_journey(&journey, &deployments);
-    let cards: Vec<Card> = shown.deployments.iter().map(|d| card(d, &deployments, &packages)).collect();
+    let reader = Reader::of(&state, &headers, &study.key).await?;
+    let first_reads = reader.as_ref().map(|reader| reader.first_reads.as_slice()).unwrap_or_default();
+    let shown = study_journey_for(&journey, &deployments, first_reads);
+    let mut cards: Vec<Card> = shown.deployments.iter().map(|d| card(d, &deployments, &packages)).collect();
+    if let Some(reader) = &reader {
+        for (card, of) in cards.iter_mut().zip(&shown.deployments) {
+            offer_answers(card, of, &journey, reader);
+        }
+    }
     let (heading, mark) = heading(&shown, &cards);
     let (timeline, total) = timeline(&shown.events);
     page(&StudyPage {
@@ -162,6 +186,8 @@ pub(super) async fn study(
         nothing: nothing(&shown, deployments.is_empty()),
         retractions: shown.retractions.iter().map(retraction_row).collect(),
         cards,
+        key: study.key.to_string(),
+        reader: reader.map(|reader| reader.user.display_name),
         timeline,
         total,
         series: series(&shown.instances),
@@ -300,6 +326,8 @@ fn card(journey: &DeploymentJourney, deployments: &[Deployment], packages: &[Pac
         state_mark: deployment.map(|d| Mark::deployment(d.state.name())),
         sentence: outcome(journey, deployment),
         findings: journey.inference.iter().flat_map(|i| &i.findings).map(finding_row).collect(),
+        blind: Vec::new(),
+        limits: deployment.map(limits).unwrap_or_default(),
         segments: journey.inference.iter().flat_map(|i| &i.segments).map(segment_row).collect(),
         preview: preview.map(|r| format!("/api/v1/results/{}/preview.png", r.sop_instance_uid)),
         run: run.unwrap_or_default(),
@@ -366,6 +394,41 @@ fn finding_row(finding: &FindingBody) -> FindingRow {
         place,
         score: number(finding.score),
         operating_point: number(finding.operating_point),
+        answer: None,
+    }
+}
+
+/// What the deployment is limited to here, in one line.
+fn limits(deployment: &Deployment) -> String {
+    let stated = intended_use(deployment).into_iter().map(|(name, values)| format!("{} {values}", name.to_lowercase()));
+    stated.collect::<Vec<_>>().join("; ")
+}
+
+/// Buttons for each finding: to answer the model where its answer is shown, and else to say what is true.
+fn offer_answers(card: &mut Card, of: &DeploymentJourney, journey: &Journey, reader: &Reader) {
+    let (study, name, revision) = (journey.study.key.as_str(), of.deployment.as_str(), of.revision);
+    let shown = of.inference.iter().flat_map(|inference| &inference.findings);
+    let mut offered: Vec<&str> = Vec::new();
+    for (row, finding) in card.findings.iter_mut().zip(shown) {
+        if !offered.contains(&finding.label.as_str()) {
+            offered.push(&finding.label);
+            let to_model = finding.presence != "indeterminate";
+            row.answer = Some(reader.cell(study, name, revision, &finding.label, &finding.meaning, to_model));
+        }
+    }
+    if of.status != Status::Hidden {
+        return;
+    }
+    let inference = journey.inferences.iter().find(|i| i.deployment == name && i.revision == revision);
+    let output: ModelOutput = inference.and_then(output_of).unwrap_or_default();
+    let mut offered: Vec<&str> = Vec::new();
+    for finding in &output.findings {
+        if !offered.contains(&finding.label.as_str()) {
+            offered.push(&finding.label);
+            let meaning = finding.concept.meaning.clone();
+            let answer = Some(reader.cell(study, name, revision, &finding.label, &meaning, false));
+            card.blind.push(BlindRow { meaning, answer });
+        }
     }
 }
 

@@ -88,6 +88,7 @@ impl Mark {
     pub(crate) fn step(outcome: &str) -> Mark {
         match outcome {
             "passed" => Mark::new("normal", "Passed"),
+            "marked" => Mark::new("attention", "Marked"),
             "stopped" => Mark::new("attention", "Stopped"),
             _ => Mark::new("unknown", "Noted"),
         }

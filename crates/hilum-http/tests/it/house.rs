@@ -6,6 +6,7 @@ use axum::http::{Request, Response, StatusCode, header};
 use bytes::Bytes;
 use hilum_gate::{GateDecision, Outcome, Stage, Step, StepName, Verdict};
 use hilum_http::{AppState, router};
+use hilum_monitor::Observation;
 use hilum_registry::{DeploymentSpec, DeploymentState};
 use hilum_store::records::{
     DeliveryOutcome, Evaluation, GateDecisionRecord, GateStage, InferenceOutcome, NewInference, NewResult, Package,
@@ -189,6 +190,7 @@ impl House {
             dispositions: Vec::new(),
             infer: Vec::new(),
             assignments: Vec::new(),
+            observations: Vec::new(),
         };
         for (name, end) in ends {
             let (verdict, mut steps) = match end {
@@ -216,6 +218,11 @@ impl House {
 
     /// Carry out the next `Infer` job: the nodule is there or not, with a report and a key image.
     pub(crate) async fn infer(&self, presence: Presence) -> Uid {
+        self.infer_observed(presence, None).await
+    }
+
+    /// The same, with what was measured of the study.
+    pub(crate) async fn infer_observed(&self, presence: Presence, observation: Option<Observation>) -> Uid {
         let job = self.lease(JobKind::Infer).await.expect("an inference is due");
         let (study_key, deployment) = (job.study_key.clone().unwrap(), job.deployment.clone().unwrap());
         let shadow = self.is_shadow(&deployment).await;
@@ -254,6 +261,7 @@ impl House {
             results,
             destinations: if shadow { Vec::new() } else { vec!["pacs".into()] },
             priority: Priority::ROUTINE,
+            observation,
         };
         self.catalog.inference_record(&job.lease(), &outcome, self.now()).await.unwrap();
         uid

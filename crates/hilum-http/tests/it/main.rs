@@ -1,11 +1,15 @@
 //! The interface against a real SQLite catalog, filled through its own public acts.
 
 mod acts;
+mod alarms;
 mod contract;
 mod house;
 mod journey;
+mod labels;
+mod monitoring;
 mod object;
 mod privacy;
 mod records;
 mod security;
+mod story;
 mod stow;

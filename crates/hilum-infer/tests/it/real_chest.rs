@@ -1,7 +1,7 @@
 //! Real radiographs through real models: scores, ROC area and masks against values computed elsewhere.
 
 use crate::support::*;
-use hilum_infer::{Engines, InferenceOutcome, LoadedPackage, RunSettings, register_package, run};
+use hilum_infer::{Engines, InferenceOutcome, LoadedPackage, RunSettings, measure_series, register_package, run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -69,4 +69,17 @@ fn lung_masks_are_the_expected_ones() {
     }
     println!("largest difference of lung area fraction {worst:.5}");
     assert!(worst < 0.005 && 0.0 < areas, "{worst}");
+}
+
+/// MV-04: an envelope is learned without running the model, so both ways must measure the same.
+#[test]
+fn a_run_measures_what_the_envelope_is_learned_from() {
+    let Some(shared) = shared() else { return };
+    let (_folder, package) = package(&shared, "cxr-pneumonia-v2", &engines());
+    for file in objects(&shared).iter().step_by(150) {
+        let outcome = infer(&package, file);
+        let alone = measure_series(package.manifest(), &[instance(std::fs::read(file).unwrap())]);
+        assert!(20 <= alone.len() && outcome.timings.measure_us > 0, "{alone:?}");
+        assert_eq!(outcome.features, alone);
+    }
 }

@@ -1,26 +1,55 @@
 //! What a site watches and when it stops: `[deployment.monitoring]` of a declaration.
 
+mod alarms;
+mod labels;
+mod rules;
+
+pub use alarms::{AlarmPlan, DueHours};
+pub use labels::{AuditSamplePlan, ExtractorSpec, LabelPlan, Silent};
+pub use rules::{CUTS, EvidenceRule, Limit, Metric, RuleAction, StopRule, WhenStale};
+mod envelope;
+
+pub use envelope::{EnvelopePlan, NewGroupPolicy, OutsidePolicy};
+
 use serde::{Deserialize, Serialize};
 
-/// What the site watches once results reach readers (MV-01). The rules are declared here in words that a person
-/// answers for.
+/// What the site watches once results reach readers (MV-01), and when it stops.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MonitoringPlan {
-    /// When use is stopped, one rule a line, such as `sensitivity below 0.80 over 50 labelled positives`.
+    /// What is agreed beside the rules, in words: nothing follows from it by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stop_rules: Vec<String>,
+    /// The stop rules.
+    #[serde(rename = "rule", skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<StopRule>,
+    /// How fresh evidence has to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceRule>,
     /// Who looks at the figures: a person or a role.
     pub reviewed_by: String,
     /// How often, in days.
     pub review_days: u32,
+    /// Where labels come from.
+    #[serde(skip_serializing_if = "LabelPlan::is_default")]
+    pub labels: LabelPlan,
+    /// Who is told of its alarms and until when they must be answered.
+    #[serde(skip_serializing_if = "AlarmPlan::is_default")]
+    pub alarms: AlarmPlan,
+    /// How images are held against those of the accepted reference set; left out: not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<EnvelopePlan>,
 }
 
 impl MonitoringPlan {
     /// What it lacks to be a plan; empty when it is one.
     pub fn gaps(&self) -> Vec<&'static str> {
         let mut gaps = Vec::new();
-        if self.stop_rules.iter().all(|rule| rule.trim().is_empty()) {
-            gaps.push("stop_rules");
+        if !self.rules.iter().any(StopRule::stops) {
+            gaps.push("a rule that suspends");
+        }
+        if self.evidence.is_none() {
+            gaps.push("evidence");
         }
         if self.reviewed_by.trim().is_empty() {
             gaps.push("reviewed_by");
@@ -30,14 +59,94 @@ impl MonitoringPlan {
         }
         gaps
     }
+
+    /// Everything wrong with what is declared.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems: Vec<String> = self.rules.iter().flat_map(StopRule::problems).collect();
+        for (place, rule) in self.rules.iter().enumerate() {
+            if self.rules[..place].iter().any(|earlier| earlier.name == rule.name) {
+                problems.push(format!("rule {:?} is there twice; names are unique within a deployment", rule.name));
+            }
+        }
+        if 64 < self.rules.len() {
+            problems.push(format!("there are {} rules; at most 64 are watched", self.rules.len()));
+        }
+        problems.extend(self.evidence.iter().flat_map(EvidenceRule::problems));
+        problems.into_iter().map(|problem| format!("monitoring: {problem}")).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn problems(text: &str) -> String {
+        toml::from_str::<MonitoringPlan>(text).unwrap().problems().join("\n")
+    }
+
+    #[test]
+    fn rules_of_the_issue_are_sound() {
+        let text = "[[rule]]\nname='sens'\nmetric='sensitivity'\nfinding='nodule'\nbelow=0.85\nconfidence=0.95\naction='suspend'\n\
+                    [[rule]]\nname='foreign'\nmetric='outside_envelope'\nconsecutive=20\neach=['station']\naction='suspend'\n\
+                    [[rule]]\nname='failing'\nmetric='failure_rate'\nabove=0.02\nmargin=0.01\nfalse_stops_per_year=0.1\n\
+                    events_per_day=100\naction='fallback'\n\
+                    [[rule]]\nname='noise'\nmetric='feature'\nfeature='noise_sd'\nquantiles=[1,2,3,4,5,6,7,8,9]\n\
+                    false_stops_per_year=1\nevents_per_day=100\n[evidence]\nwindow_days=30\nn_min=10";
+        assert_eq!(problems(text), "");
+        let plan: MonitoringPlan = toml::from_str(text).unwrap();
+        assert_eq!(plan.gaps(), ["reviewed_by", "review_days"]);
+        assert_eq!(plan.rules[0].label_classes(), [hilum_types::Independence::Unexposed]);
+        let again: MonitoringPlan = serde_json::from_value(serde_json::to_value(&plan).unwrap()).unwrap();
+        assert_eq!(again, plan);
+    }
+
+    /// MV-25: a rule that would rest on labels that do not carry its figure is refused with the reason.
+    #[test]
+    fn bad_rules_are_told_with_their_remedy() {
+        insta::assert_snapshot!(problems("[[rule]]\nname='Sens'\nmetric='sensitivity'\nlabels=['directly_exposed','post_action']"), @r#"
+        monitoring: rule "Sens": name must be 1 to 64 lower-case letters, digits and hyphens
+        monitoring: rule "Sens": it has no limit; set below or above
+        monitoring: rule "Sens": say how sure it has to be by exactly one of confidence, false_stops_per_year, consecutive
+        monitoring: rule "Sens": sensitivity may not rest on labels of class directly_exposed: the labeller had seen the answer, or something made from it: that is concordance
+        monitoring: rule "Sens": sensitivity may not rest on labels of class post_action: what came of acting on the answer is missing where the answer was negative
+        monitoring: rule "Sens": sensitivity is about one finding; set finding to its label within the package
+        "#);
+        insta::assert_snapshot!(problems("[[rule]]\nname='a'\nmetric='ppv'\nfinding='x'\nabove=0.5\nconfidence=95\nlabels=['unexposed','post_action']"), @r#"
+        monitoring: rule "a": a high ppv is no harm; set below instead of above
+        monitoring: rule "a": confidence is 95; it must be in 0.65 to below 1, such as 0.95
+        monitoring: rule "a": a figure mixed from unexposed and post_action labels has no meaning; write two rules
+        "#);
+        insta::assert_snapshot!(problems("[[rule]]\nname='a'\nmetric='failure_rate'\nbelow=nan\nmargin=-1\nfalse_stops_per_year=1\nfinding='x'\neach=['patient']\n[[rule]]\nname='a'\nmetric='positive_rate'\nconsecutive=1"), @r#"
+        monitoring: rule "a": a low failure_rate is no harm; set above instead of below
+        monitoring: rule "a": margin is -1; it must be 0 or more, and below 1 for a rate
+        monitoring: rule "a": the limit is NaN, with its margin NaN; both must be inside 0 to 1
+        monitoring: rule "a": false_stops_per_year needs events_per_day, as measured or expected
+        monitoring: rule "a": failure_rate is about no finding; leave out finding
+        monitoring: rule "a": each names "patient", which is no attribute of a study; there are site, station, manufacturer, model, software, protocol, kernel, view, age_band, sex, group
+        monitoring: rule "a": consecutive is 1; it must be 2 to 10000
+        monitoring: rule "a": a positive answer is no fault, so there is nothing to count in a row
+        monitoring: rule "a": positive_rate is about one finding; set finding to its label within the package
+        monitoring: rule "a" is there twice; names are unique within a deployment
+        "#);
+        insta::assert_snapshot!(problems("[[rule]]\nname='a'\nmetric='feature'\nquantiles=[2,1]\nconfidence=0.9\n[evidence]\nwindow_days=0\nn_min=0\nlabels=[]"), @r#"
+        monitoring: rule "a": set feature to the name of a number that is measured, or to score:<finding>
+        monitoring: rule "a": quantiles must be at least 9 ascending numbers of the accepted reference set
+        monitoring: rule "a": a feature is watched by false_stops_per_year
+        monitoring: evidence.window_days is 0; it must be in 1 to 3650
+        monitoring: evidence.n_min is 0; evidence is at least one label
+        monitoring: evidence.labels is empty; leave it out for unexposed labels
+        "#);
+        insta::assert_snapshot!(problems("[[rule]]\nname='a'\nmetric='concordance'\nbelow=0.9\nlabels=['unexposed']\nfalse_stops_per_year=9\nevents_per_day=0.01"), @r#"
+        monitoring: rule "a": false_stops_per_year = 9 with events_per_day = 0.01 asks for no evidence; both must be above 0, and there must be more events than false stops
+        monitoring: rule "a": concordance may not rest on labels of class unexposed: agreement of somebody who had not seen the answer is no concordance
+        "#);
+    }
+
     #[test]
     fn a_plan_without_rules_is_none() {
-        assert_eq!(MonitoringPlan::default().gaps(), ["stop_rules", "reviewed_by", "review_days"]);
+        assert_eq!(
+            MonitoringPlan::default().gaps(),
+            ["a rule that suspends", "evidence", "reviewed_by", "review_days"]
+        );
     }
 }

@@ -48,6 +48,9 @@ impl Panel {
         if request.incomplete_input {
             panel.add("Partial: images of the study were still missing.", AMBER, false, None);
         }
+        for caution in request.cautions {
+            panel.add(&format!("Caution: {caution}"), AMBER, true, None);
+        }
         let n_left_out = entries.len().saturating_sub(N_LINES_MAX);
         for (text, colour, mark) in entries.iter().take(N_LINES_MAX) {
             panel.add(text, *colour, false, *mark);

@@ -5,11 +5,13 @@
 
 mod acceptable;
 mod algorithm;
+mod assessment;
 mod report;
 mod segmentation;
 mod wholeness;
 
 pub use acceptable::{Expected, acceptable};
+pub use assessment::{ReadAssessment, Verdict, read_assessments};
 
 use crate::attribute as a;
 use hilum_dicom::{Bulk, DataSet, DicomError, Limits, Tag, Value, read_data_set};

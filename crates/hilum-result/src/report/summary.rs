@@ -17,6 +17,7 @@ pub(super) fn summary(request: &EncodeRequest<'_>, objects: &[SegmentObject]) ->
     if request.incomplete_input {
         lines.push("PARTIAL: images of the study were still missing.".to_owned());
     }
+    lines.extend(request.cautions.iter().map(|caution| format!("CAUTION: {caution}")));
     lines.extend(lines_of_findings(request, objects));
     lines.join("\r\n")
 }

@@ -312,6 +312,7 @@ pub(crate) fn request<'a>(
         content_qualification: ContentQualification::Research,
         seed: &["1.2.3.1", "1", "5f0c", "chest-er"],
         incomplete_input: false,
+        cautions: &[],
         language: english(),
         procedure: None,
     }

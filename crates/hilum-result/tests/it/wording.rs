@@ -1,7 +1,7 @@
 //! The reports as DCMTK prints them.
 
 use crate::support::*;
-use hilum_result::{ContentQualification, encode};
+use hilum_result::{ContentQualification, EncodedResult, ResultKind, encode};
 use std::process::Command;
 
 fn dsrdump(bytes: &[u8]) -> Option<String> {
@@ -52,4 +52,25 @@ fn incomplete_input_is_partial() {
     assert!(text.contains("Completion Flag     : PARTIAL"), "{text}");
     assert!(text.contains("PARTIAL: images of the study were still missing."), "{text}");
     assert!(!text.contains("Research use only"), "{text}");
+}
+
+/// MV-04: a marked result says so wherever it is read.
+#[test]
+fn a_caution_stands_in_the_report_and_on_the_key_image() {
+    let sources = [radiograph()];
+    let (output, algorithm, images) = (no_finding(&sources[0]), algorithm(), images(&sources));
+    let mut request = request(&output, &algorithm, &images);
+    let plain = encode(&request).unwrap();
+    let cautions = ["outside the acquisition envelope of record ab12cd34ef56: noise 41 against 3 to 12".to_owned()];
+    request.cautions = &cautions;
+    let marked = encode(&request).unwrap();
+    let picture = |results: &[EncodedResult]| {
+        results.iter().find(|result| result.kind == ResultKind::KeyImage).map(|result| result.part10.clone())
+    };
+    assert_ne!(picture(&marked), picture(&plain));
+    let Some(text) = dsrdump(&marked[0].part10) else { return };
+    assert!(
+        text.contains("CAUTION: outside the acquisition envelope of record ab12cd34ef56: noise 41 against 3 to 12"),
+        "{text}"
+    );
 }

@@ -1,8 +1,12 @@
 //! What every back end must do. Each suite panics at the first thing that does not hold.
 
+mod acquisition;
+mod alarms;
 mod blobs;
 pub(crate) mod governance;
 mod intake;
+mod labels;
+mod monitoring;
 mod products;
 mod queue;
 mod recalls;
@@ -25,6 +29,7 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         )*};
     }
     cases![
+        acquisition::groups_open_and_count,
         intake::duplicates_and_conflicts,
         intake::one_new_patient_from_many_tasks,
         intake::quiet_time_fires_once_across_restarts,
@@ -76,6 +81,23 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         products::a_wait_survives_a_clock_that_goes_back,
         products::a_canary_run_begins_once,
         products::algorithms_are_counted,
+        labels::exposure_is_derived,
+        labels::what_nobody_saw_is_unexposed,
+        labels::a_first_impression_reveals,
+        labels::a_label_is_entered_once,
+        labels::an_answer_without_a_target_is_kept,
+        labels::reports_are_tied_or_listed,
+        labels::the_last_final_report_counts,
+        labels::the_audit_sample_keeps_its_probability,
+        monitoring::ended_studies_are_observed,
+        monitoring::the_deciding_label_stops,
+        monitoring::the_state_is_a_fold_over_the_facts,
+        monitoring::a_rule_falls_back,
+        alarms::signals_of_one_incident_are_one_alarm,
+        alarms::a_spent_budget_is_reported_once,
+        alarms::what_nobody_answers_is_passed_on,
+        alarms::messages_are_sent_until_they_end,
+        alarms::books_are_looked_at_daily,
         shared::migrations_run_once_for_many,
         shared::alarms_count_up,
         shared::audit_chain_names_tampering,

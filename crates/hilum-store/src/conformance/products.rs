@@ -38,6 +38,7 @@ async fn inference(catalog: &Arc<dyn Catalog>, key: &StudyKey, deployment: &str)
         dispositions: vec![],
         infer: vec![NewInference { deployment: deployment.into(), priority: Priority::ROUTINE, after: None }],
         assignments: vec![],
+        observations: vec![],
     };
     catalog.evaluation_record(&job.lease(), &evaluation, at(60)).await.unwrap();
     catalog.job_lease(&[JobKind::Infer], "w", at(60), 30).await.unwrap().expect("an inference is due")
@@ -112,7 +113,7 @@ pub(super) async fn a_product_is_waited_for(url: String) {
     let study = catalog.study_get(&key).await.unwrap().expect("the study is there");
     assert_eq!((study.n_instances, study.revision), (1, 1), "an answer is no image of the study");
     let reason = hilum_types::Reason::new("product.no-answer", "for this test");
-    catalog.inference_end(&again.lease(), None, &hilum_types::Disposition::Failed(reason), at(79)).await.unwrap();
+    catalog.inference_end(&again.lease(), None, &hilum_types::Disposition::Failed(reason), None, at(79)).await.unwrap();
     all_is_well(&catalog).await;
 }
 

@@ -37,6 +37,7 @@ pub(super) fn run(study_key: &StudyKey, revision: u32, deployment: &str) -> Eval
         dispositions: vec![],
         infer: vec![NewInference { deployment: deployment.into(), priority: Priority::ROUTINE, after: None }],
         assignments: vec![],
+        observations: vec![],
     }
 }
 
@@ -70,6 +71,7 @@ pub(super) fn outcome(
         }],
         destinations: destinations.iter().map(|name| (*name).to_owned()).collect(),
         priority: Priority::ROUTINE,
+        observation: None,
     }
 }
 
@@ -381,7 +383,7 @@ pub(super) async fn failures_leave_dispositions(url: String) {
     deploy(&catalog, "cxr", DeploymentState::Active).await;
     let (failed, job) = up_to_inference(&catalog, "1", "cxr").await;
     let reason = Reason::new("inference.deadline", "the model took longer than 60 s");
-    catalog.inference_end(&job.lease(), None, &Disposition::Failed(reason), at(120)).await.unwrap();
+    catalog.inference_end(&job.lease(), None, &Disposition::Failed(reason), None, at(120)).await.unwrap();
     assert_eq!(disposition_of(&catalog, &failed).await, "cxr failed inference.deadline");
     let (given_up, job) = up_to_inference(&catalog, "2", "cxr").await;
     catalog.job_dead(&job.lease(), &Reason::new("job.attempts", "it failed 5 times"), at(121)).await.unwrap();
@@ -389,7 +391,7 @@ pub(super) async fn failures_leave_dispositions(url: String) {
     let (stopped, job) = up_to_inference(&catalog, "3", "cxr").await;
     let second_look = decision("cxr", GateStage::BeforeRelease, "withheld");
     let withheld = Disposition::Withheld(Reason::new("evidence.stale", "the evidence is stale"));
-    catalog.inference_end(&job.lease(), Some(&second_look), &withheld, at(122)).await.unwrap();
+    catalog.inference_end(&job.lease(), Some(&second_look), &withheld, None, at(122)).await.unwrap();
     assert_eq!(disposition_of(&catalog, &stopped).await, "cxr withheld evidence.stale");
     assert_eq!(catalog.study_journey(&stopped).await.unwrap().unwrap().decisions.len(), 2);
     let (kept_back, job) = up_to_inference(&catalog, "4", "cxr").await;

@@ -330,7 +330,7 @@ pub(super) async fn runs_are_read_and_paired(url: String) {
     catalog.inference_record(&job.lease(), &made, at(113)).await.unwrap();
     let job = must_take(&catalog, JobKind::Infer, at(114)).await;
     catalog
-        .inference_end(&job.lease(), None, &Disposition::Failed(Reason::new("model.failed", "no")), at(115))
+        .inference_end(&job.lease(), None, &Disposition::Failed(Reason::new("model.failed", "no")), None, at(115))
         .await
         .unwrap();
     let runs = catalog.runs_ended("cxr-2", &two, 10).await.unwrap();

@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, Database, Row, Value, json_text, values};
 use crate::records::GateDecisionRecord;
-use crate::{AlarmKey, JobKey, JobKind, JobState, Lease, NewJob, Priority, StoreError, StudyKey};
+use crate::{JobKey, JobKind, JobState, Lease, NewJob, Priority, StoreError, StudyKey};
 use hilum_audit::{AuditAction, AuditEntry, AuditEvent, AuditSubject, Checkpoint, SubjectKind};
 use hilum_types::{Disposition, Timestamp};
 use serde_json::json;
@@ -323,29 +323,5 @@ impl Act {
         let head = "INSERT INTO gate_decision (seq, study_key, revision, deployment, stage, verdict, decided_at, \
                     reasons, detail) VALUES";
         self.insert(head, "", 9, values).await
-    }
-
-    /// Raise an alarm, or count up the one that is open.
-    pub(super) async fn alarm(
-        &mut self,
-        code: &str,
-        text: &str,
-        study_key: Option<&StudyKey>,
-        deployment: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO alarm (alarm_key, code, text, study_key, deployment, raised_at, n_raised) \
-                   VALUES ($1,$2,$3,$4,$5,$6,1) \
-                   ON CONFLICT (code, study_key, deployment) WHERE acknowledged_at IS NULL \
-                   DO UPDATE SET n_raised = alarm.n_raised + 1, text = excluded.text";
-        let values = values![
-            &AlarmKey::fresh(self.now),
-            code,
-            text,
-            study_key.map_or("", StudyKey::as_str),
-            deployment.unwrap_or_default(),
-            self.now,
-        ];
-        self.execute(sql, values).await?;
-        Ok(())
     }
 }

@@ -1,16 +1,15 @@
-//! Books, alarms, counts, the audit chain, and the blobs that rows name.
+//! Books, counts, the audit chain, and the blobs that rows name.
 
 use super::SqlCatalog;
 use super::act::Act;
 use super::connection::{Row, in_list, values};
-use crate::records::{Alarm, BlobRow, BooksLine, Counts};
-use crate::{AlarmKey, StoreError, StudyKey};
+use crate::StoreError;
+use crate::records::{BlobRow, BooksLine, Counts};
 use hilum_audit::{
     AuditAction, AuditEntry, AuditEvent, AuditOutcome, AuditSubject, Checkpoint, SubjectKind, Tampering, Verified,
     Verifier,
 };
-use hilum_types::{Digest, Timestamp};
-use serde_json::json;
+use hilum_types::Digest;
 use std::collections::{BTreeMap, HashSet};
 
 /// Three accounts that are kept apart are added up here: arrivals, dispositions (by the day of the study revision),
@@ -68,60 +67,6 @@ fn line<'a>(lines: &'a mut BTreeMap<(String, String), BooksLine>, row: &Row) -> 
     }))
 }
 
-pub(super) async fn alarm_raise(
-    catalog: &SqlCatalog,
-    code: &str,
-    text: &str,
-    study_key: Option<&StudyKey>,
-    deployment: Option<&str>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let mut act = Act::begin(&catalog.database, "raise an alarm", "system:alarm", now).await?;
-    act.alarm(code, text, study_key, deployment).await?;
-    let subject = study_key.map_or_else(AuditSubject::system, |key| AuditSubject::new(SubjectKind::Study, key));
-    let event = AuditEvent::new(now, "system:alarm", AuditAction::SecurityAlert, subject);
-    act.audit_event(event.outcome(AuditOutcome::MinorFailure).detail(&json!({ "alarm": code })));
-    act.commit().await
-}
-
-pub(super) async fn alarm_list(catalog: &SqlCatalog, only_open: bool, limit: u32) -> Result<Vec<Alarm>, StoreError> {
-    let condition = if only_open { "WHERE acknowledged_at IS NULL" } else { "" };
-    let sql = format!(
-        "SELECT alarm_key, code, text, study_key, deployment, raised_at, n_raised, acknowledged_at FROM alarm \
-         {condition} ORDER BY alarm_key DESC LIMIT $1"
-    );
-    let alarm = |row: &Row| {
-        let study_key = Some(row.text("study_key")?).filter(|key| !key.is_empty());
-        let study_key = study_key.map(|key| key.parse()).transpose();
-        Ok(Alarm {
-            key: row.parse("alarm_key")?,
-            code: row.text("code")?,
-            text: row.text("text")?,
-            study_key: study_key.map_err(|_| StoreError::DamagedRow { column: "study_key" })?,
-            deployment: Some(row.text("deployment")?).filter(|name| !name.is_empty()),
-            raised_at: row.time("raised_at")?,
-            n_raised: row.number("n_raised")?,
-            acknowledged_at: row.time_or_none("acknowledged_at")?,
-        })
-    };
-    catalog.database.rows("list alarms", sql, values![limit]).await?.iter().map(alarm).collect()
-}
-
-pub(super) async fn alarm_acknowledge(
-    catalog: &SqlCatalog,
-    key: &AlarmKey,
-    actor: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let mut act = Act::begin(&catalog.database, "acknowledge an alarm", actor, now).await?;
-    let sql = "UPDATE alarm SET acknowledged_at = $2 WHERE alarm_key = $1 AND acknowledged_at IS NULL";
-    if act.execute(sql, values![key, now]).await? == 0 {
-        return Err(StoreError::NotFound("open alarm"));
-    }
-    act.audit(AuditAction::AlarmAcknowledged, AuditSubject::system(), &json!({ "alarm": key }));
-    act.commit().await
-}
-
 pub(super) async fn counts(catalog: &SqlCatalog) -> Result<Counts, StoreError> {
     const WHAT: &str = "count";
     let database = &catalog.database;
@@ -130,7 +75,7 @@ pub(super) async fn counts(catalog: &SqlCatalog) -> Result<Counts, StoreError> {
                (SELECT COUNT(*) FROM study WHERE state = 'receiving') AS n_receiving, \
                (SELECT COUNT(*) FROM study WHERE state = 'complete') AS n_complete, \
                (SELECT COUNT(*) FROM quarantine) AS n_quarantined, \
-               (SELECT COUNT(*) FROM alarm WHERE acknowledged_at IS NULL) AS n_alarms, \
+               (SELECT COUNT(*) FROM alarm WHERE acknowledged_at IS NULL AND closed_at IS NULL) AS n_alarms, \
                (SELECT seq FROM audit_head WHERE id = 1) AS n_audit";
     let row = database.row(WHAT, sql, vec![]).await?.ok_or(StoreError::DamagedRow { column: "n_instances" })?;
     let mut counts = Counts {

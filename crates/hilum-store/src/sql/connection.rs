@@ -92,7 +92,19 @@ macro_rules! key_values {
         }
     )*};
 }
-key_values!(StudyKey, InstanceKey, QuarantineKey, JobKey, ResultKey, DeliveryKey, AlarmKey, ProductRequestKey);
+key_values!(
+    StudyKey,
+    InstanceKey,
+    QuarantineKey,
+    JobKey,
+    ResultKey,
+    DeliveryKey,
+    AlarmKey,
+    NotificationKey,
+    ProductRequestKey,
+    LabelKey,
+    ReportKey
+);
 
 impl From<Option<&str>> for Value {
     fn from(text: Option<&str>) -> Value {

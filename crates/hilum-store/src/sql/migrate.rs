@@ -10,6 +10,10 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("../../../../migrations/0003_rollout.sql")),
     (4, include_str!("../../../../migrations/0004_recalls.sql")),
     (5, include_str!("../../../../migrations/0005_products.sql")),
+    (6, include_str!("../../../../migrations/0006_monitoring.sql")),
+    (7, include_str!("../../../../migrations/0007_labels.sql")),
+    (8, include_str!("../../../../migrations/0008_acquisition_groups.sql")),
+    (9, include_str!("../../../../migrations/0009_alarms.sql")),
 ];
 
 /// Any number that nothing else locks in the same PostgreSQL database.

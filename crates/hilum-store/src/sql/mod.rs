@@ -1,13 +1,17 @@
 //! The catalog on SQL. One text of every statement serves SQLite and PostgreSQL.
 
+mod acquisition;
 mod act;
+mod alarms;
 mod books;
 mod connection;
 mod deployments;
 mod governance;
 mod intake;
 mod jobs;
+mod labels;
 mod migrate;
+mod monitoring;
 mod products;
 mod read;
 mod recalls;
@@ -17,14 +21,15 @@ mod study;
 mod work;
 
 use crate::records::{
-    Alarm, BlobRow, BooksLine, Counts, Delivery, DeliveryFilter, DeliveryOutcome, Evaluation, GateDecisionRecord,
+    BlobRow, BooksLine, Counts, Delivery, DeliveryFilter, DeliveryOutcome, Evaluation, GateDecisionRecord,
     InferenceOutcome, IntakeOutcome, Journey, NewInstance, Origin, Package, Quarantined, ResultObject, StoredInstance,
     Study, StudyFilter,
 };
-use crate::{AlarmKey, Catalog, CatalogOptions, DeliveryKey, Lease, QuarantineKey, StoreError, StudyKey};
+use crate::{Catalog, CatalogOptions, DeliveryKey, Lease, QuarantineKey, StoreError, StudyKey};
 use async_trait::async_trait;
 use connection::{Database, values};
 use hilum_audit::{AuditEntry, AuditEvent, Checkpoint, Tampering, Verified};
+use hilum_monitor::Observation;
 use hilum_registry::{Deployment, DeploymentSpec};
 use hilum_types::{Digest, Disposition, Reason, StudyFacts, Timestamp, Uid};
 use std::collections::HashSet;
@@ -136,18 +141,14 @@ catalog! {
     fn evaluation_record(&self, lease: &Lease, evaluation: &Evaluation, now: Timestamp) -> ();
     fn inference_record(&self, lease: &Lease, outcome: &InferenceOutcome, now: Timestamp) -> Vec<DeliveryKey>;
     fn inference_end(
-        &self, lease: &Lease, decision: Option<&GateDecisionRecord>, disposition: &Disposition, now: Timestamp,
+        &self, lease: &Lease, decision: Option<&GateDecisionRecord>, disposition: &Disposition,
+        observation: Option<&Observation>, now: Timestamp,
     ) -> ();
     fn delivery_record(&self, lease: &Lease, outcome: &DeliveryOutcome, now: Timestamp) -> ();
     fn delivery_retry(&self, key: &DeliveryKey, actor: &str, now: Timestamp) -> ();
     }
     books {
     fn books(&self, from_day: &str, to_day: &str) -> Vec<BooksLine>;
-    fn alarm_raise(
-        &self, code: &str, text: &str, study_key: Option<&StudyKey>, deployment: Option<&str>, now: Timestamp,
-    ) -> ();
-    fn alarm_list(&self, only_open: bool, limit: u32) -> Vec<Alarm>;
-    fn alarm_acknowledge(&self, key: &AlarmKey, actor: &str, now: Timestamp) -> ();
     fn counts(&self) -> Counts;
     fn audit_append(&self, event: AuditEvent) -> AuditEntry;
     fn audit_page(&self, after: u64, limit: u32) -> Vec<AuditEntry>;

@@ -5,10 +5,13 @@ use super::act::{Act, HeldJob};
 use super::connection::values;
 use super::deployments::{current, family};
 use super::jobs::owed;
+use super::labels::draw;
+use super::monitoring::{Ended, enter_observation};
 use super::rollout::record_assignments;
 use crate::records::{DeliveryOutcome, DeliveryState, Evaluation, GateDecisionRecord, InferenceOutcome, NewInference};
 use crate::{DeliveryKey, JobKind, JobState, Lease, NewJob, ResultKey, StoreError, StudyKey};
 use hilum_audit::{AuditAction, AuditEvent, AuditOutcome, AuditSubject, SubjectKind};
+use hilum_monitor::Observation;
 use hilum_types::{Disposition, Reason, Timestamp};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -22,7 +25,7 @@ pub(super) async fn evaluation_record(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut act = Act::begin(&catalog.database, "record an evaluation", WORKER, now).await?;
-    let Evaluation { study_key, revision, decisions, dispositions, infer, assignments } = evaluation;
+    let Evaluation { study_key, revision, decisions, dispositions, infer, assignments, observations } = evaluation;
     let job = act.held(lease).await?;
     must_be(&job, JobKind::Evaluate, study_key, *revision, None)?;
     let named: Vec<&str> =
@@ -47,6 +50,12 @@ pub(super) async fn evaluation_record(
     }
     close_the_books(&mut act, study_key, *revision).await?;
     act.end_job(lease, JobState::Done, None).await?;
+    for (deployment, disposition) in dispositions {
+        let measured = observations.iter().find(|observation| observation.deployment == *deployment);
+        let revision = *revision;
+        let ended = Ended { study_key, revision, deployment, package: None, disposition, visible: false };
+        enter_observation(&mut act, &ended, measured).await?;
+    }
     act.commit().await
 }
 
@@ -155,7 +164,13 @@ pub(super) async fn inference_record(
     }
     let deliveries = release(&mut act, outcome, &results).await?;
     act.dispose(study_key, *revision, deployment, disposition).await?;
+    if *disposition == Disposition::Analysed {
+        draw(&mut act, study_key, *revision, deployment, &outcome.record).await?;
+    }
     act.end_job(lease, JobState::Done, None).await?;
+    let package = Some(outcome.package);
+    let ended = Ended { study_key, revision: *revision, deployment, package, disposition, visible: releases };
+    enter_observation(&mut act, &ended, outcome.observation.as_ref()).await?;
     act.commit().await?;
     Ok(deliveries)
 }
@@ -282,6 +297,7 @@ pub(super) async fn inference_end(
     lease: &Lease,
     decision: Option<&GateDecisionRecord>,
     disposition: &Disposition,
+    observation: Option<&Observation>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut act = Act::begin(&catalog.database, "end an inference", WORKER, now).await?;
@@ -308,6 +324,9 @@ pub(super) async fn inference_end(
         act.alarm("inference-failed", &text, Some(&study_key), Some(&deployment)).await?;
     }
     act.end_job(lease, JobState::Done, disposition.reason().map(|reason| reason.text.as_str())).await?;
+    let (study_key, deployment) = (&study_key, deployment.as_str());
+    let ended = Ended { study_key, revision, deployment, package: None, disposition, visible: false };
+    enter_observation(&mut act, &ended, observation).await?;
     act.commit().await
 }
 

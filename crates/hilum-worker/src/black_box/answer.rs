@@ -3,12 +3,13 @@
 use super::{Product, instances};
 use crate::runner::{Context, JobError, describe};
 use hilum_dicom::{Bulk, Limits};
+use hilum_infer::{InstanceInput, measure_series};
 use hilum_registry::manifest::RegulatoryStatus;
 use hilum_result::{Expected, ReadKind, ReadResult, acceptable, read_result};
 use hilum_store::products::{ProductAnswer, ProductRequest};
 use hilum_store::records::{NewResult, ResultKind, StoredInstance};
 use hilum_store::{BlobStore, ErrorKind, Job};
-use hilum_types::{ImageReference, ModelOutput, Reason, StatedValue, Timestamp, Uid};
+use hilum_types::{Finding, ImageReference, ModelOutput, Reason, StatedValue, Timestamp, Uid};
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
 
@@ -20,6 +21,7 @@ pub(crate) struct ProductRun {
     request: ProductRequest,
     sent: Vec<StoredInstance>,
     results: Vec<ReadResult>,
+    features: BTreeMap<String, f64>,
 }
 
 impl ProductRun {
@@ -29,6 +31,21 @@ impl ProductRun {
 
     pub(crate) fn started_at(&self) -> Timestamp {
         self.request.created_at
+    }
+
+    /// What was measured on the images of the first series that was sent.
+    pub(crate) fn features(&self) -> &BTreeMap<String, f64> {
+        &self.features
+    }
+
+    /// The first series that was sent.
+    pub(crate) fn series(&self) -> Option<&Uid> {
+        self.request.series.first()
+    }
+
+    /// Findings that the answer states.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        self.results.iter().flat_map(|result| result.findings.clone()).collect()
     }
 
     pub(crate) fn finished_at(&self) -> Timestamp {
@@ -71,7 +88,30 @@ pub(super) async fn run(
         }
     }
     let sent = instances(context, job, &request.series).await?;
-    Ok(Ok(ProductRun { request, sent, results }))
+    let features = measure(context, product, request.series.first(), &sent).await?;
+    Ok(Ok(ProductRun { request, sent, results, features }))
+}
+
+/// Measure the images the product was sent; what it made of them nobody can see. A damaged object is left out.
+async fn measure(
+    context: &Context,
+    product: &Product,
+    series: Option<&Uid>,
+    sent: &[StoredInstance],
+) -> Result<BTreeMap<String, f64>, JobError> {
+    let mut instances = Vec::new();
+    for instance in sent.iter().filter(|instance| Some(&instance.header.series_instance_uid) == series) {
+        match context.blobs.blob_get(&instance.blob).await {
+            Ok(bytes) => {
+                instances.push(InstanceInput { header: instance.header.clone(), part10: bytes.as_ref().into() });
+            }
+            Err(error) if error.kind() == ErrorKind::Corrupt => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let manifest = product.manifest.clone();
+    let measuring = tokio::task::spawn_blocking(move || measure_series(&manifest, &instances));
+    Ok(measuring.await.unwrap_or_default())
 }
 
 /// Read every object of an answer on a thread that may block.
@@ -198,7 +238,7 @@ fn output(run: &ProductRun) -> ModelOutput {
         frame: None,
     };
     ModelOutput {
-        findings: run.results.iter().flat_map(|result| result.findings.clone()).collect(),
+        findings: run.findings(),
         segments: run.results.iter().flat_map(|result| result.segments.clone()).collect(),
         inputs: run.sent.iter().map(input).collect(),
     }

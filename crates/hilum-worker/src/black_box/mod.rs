@@ -14,7 +14,7 @@ use crate::evaluate::job_subject;
 use crate::facts::package_facts;
 use crate::infer::{Attempt, Ran, Subject, decide, end, release, superseded};
 use crate::runner::{Context, JobError};
-use hilum_gate::{GateInput, RolloutFacts, Stage, Verdict, decide as gate};
+use hilum_gate::{AcquisitionFacts, GateInput, RolloutFacts, Stage, Verdict, decide as gate};
 use hilum_registry::Manifest;
 use hilum_registry::black_box::{AnswerTerms, Progress};
 use hilum_registry::manifest::DicomNodeRuntime;
@@ -75,7 +75,8 @@ async fn ask(
     product: &Product,
     begun_at: Option<Timestamp>,
 ) -> Result<Attempt, JobError> {
-    let decision = decide(context, job, &subject.facts, &subject.deployment, Stage::BeforeInference).await?;
+    let (before, nothing) = (Stage::BeforeInference, AcquisitionFacts::default());
+    let decision = decide(context, job, &subject.facts, &subject.deployment, before, nothing).await?;
     let ended = superseded(&subject.study, job).or_else(|| decision.verdict.disposition());
     if let Some(disposition) = ended {
         return end(context, job, Some(&decision), &disposition).await;
@@ -154,6 +155,8 @@ fn series_to_send(context: &Context, job: &Job, subject: &Subject, product: &Pro
             candidates: Ok(&alone),
             completed_at: job.created_at,
             rollout: RolloutFacts::default(),
+            evidence: None,
+            acquisition: AcquisitionFacts::default(),
             stage: Stage::BeforeInference,
             now: context.clock.now(),
         };

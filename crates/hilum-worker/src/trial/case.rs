@@ -4,10 +4,11 @@ use super::{Journal, Subject, TrialError, images_digest};
 use crate::facts::package_facts;
 use crate::runner::describe;
 use hilum_dicom::{Limits, read_part10_header};
-use hilum_gate::{GateInput, RolloutFacts, Stage, Verdict, decide};
+use hilum_gate::{AcquisitionFacts, GateInput, RolloutFacts, Stage, Verdict, decide};
 use hilum_infer::{InferError, InstanceInput, RunSettings};
+use hilum_registry::{Deployment, Manifest};
 use hilum_store::{BlobStore, ErrorKind};
-use hilum_types::{Digest, StudyFacts, Timestamp, Uid};
+use hilum_types::{Digest, InstanceHeader, StudyFacts, Timestamp, Uid};
 use hilum_validate::{ListedCase, NotRunEnd, Outcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -85,19 +86,11 @@ pub(super) async fn run(
     now: Timestamp,
 ) -> Result<CaseRun, TrialError> {
     let (facts, parts) = read(input, blobs).await?;
-    let series = match ask_gate(subject, &facts, now) {
+    let series = match ask_gate(&subject.manifest, &subject.deployment, &facts, now) {
         Ok(series) => series,
         Err(ended) => return Ok(CaseRun { ended, shown: None }),
     };
-    let chosen = facts.series.iter().find(|candidate| candidate.series_instance_uid == series);
-    let instances: Vec<InstanceInput> = chosen
-        .into_iter()
-        .flat_map(|series| &series.instances)
-        .map(|header| {
-            let (part10, _) = &parts[&header.sop_instance_uid];
-            InstanceInput { header: header.clone(), part10: part10.as_ref().into() }
-        })
-        .collect();
+    let instances = instances_of(&facts, &series, &parts);
     let middle = instances.get(instances.len() / 2).map(|instance| &instance.header);
     let shown = middle.map(|header| (parts[&header.sop_instance_uid].1, header.frames() / 2));
     let images = images_digest(&input.objects);
@@ -109,10 +102,20 @@ pub(super) async fn run(
     Ok(CaseRun { ended, shown })
 }
 
-type Parts = BTreeMap<Uid, (bytes::Bytes, Digest)>;
+/// The images of one series of the case.
+pub(super) fn instances_of(facts: &StudyFacts, series: &Uid, parts: &Parts) -> Vec<InstanceInput> {
+    let chosen = facts.series.iter().find(|candidate| candidate.series_instance_uid == *series);
+    let input = |header: &InstanceHeader| {
+        let (part10, _) = &parts[&header.sop_instance_uid];
+        InstanceInput { header: header.clone(), part10: part10.as_ref().into() }
+    };
+    chosen.into_iter().flat_map(|series| &series.instances).map(input).collect()
+}
+
+pub(super) type Parts = BTreeMap<Uid, (bytes::Bytes, Digest)>;
 
 /// The study that the case's images make up, with the bytes of each.
-async fn read(input: &CaseInput, blobs: &dyn BlobStore) -> Result<(StudyFacts, Parts), TrialError> {
+pub(super) async fn read(input: &CaseInput, blobs: &dyn BlobStore) -> Result<(StudyFacts, Parts), TrialError> {
     let wrong = |why: String| TrialError::Case { case: input.id.clone(), why };
     let (mut parts, mut headers) = (Parts::new(), Vec::new());
     for object in &input.objects {
@@ -130,15 +133,22 @@ async fn read(input: &CaseInput, blobs: &dyn BlobStore) -> Result<(StudyFacts, P
 }
 
 /// The series the model may run on, or how the case ended.
-fn ask_gate(subject: &Subject, study: &StudyFacts, now: Timestamp) -> Result<Uid, Ended> {
-    let candidates = subject.manifest.candidate_series(study);
+pub(super) fn ask_gate(
+    manifest: &Manifest,
+    deployment: &Deployment,
+    study: &StudyFacts,
+    now: Timestamp,
+) -> Result<Uid, Ended> {
+    let candidates = manifest.candidate_series(study);
     let decision = decide(&GateInput {
         study,
-        deployment: &subject.deployment,
-        package: &package_facts(&subject.manifest),
+        deployment,
+        package: &package_facts(manifest),
         candidates: candidates.as_deref(),
         completed_at: now,
         rollout: RolloutFacts::default(),
+        evidence: None,
+        acquisition: AcquisitionFacts::default(),
         stage: Stage::BeforeInference,
         now,
     });

@@ -24,6 +24,9 @@ pub enum TrialError {
     /// The reference set cannot be used.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+    /// The acquisition envelope cannot be learned from the set.
+    #[error(transparent)]
+    Envelope(#[from] hilum_monitor::envelope::EnvelopeError),
     /// Protocol, plan or report.
     #[error(transparent)]
     Validate(#[from] ValidateError),

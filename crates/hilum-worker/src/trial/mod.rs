@@ -6,6 +6,7 @@
 mod acceptance;
 mod case;
 mod comparison;
+mod envelope;
 mod error;
 mod freeze;
 mod journal;
@@ -15,6 +16,7 @@ mod waiver;
 pub use acceptance::{Acceptance, AcceptanceRequest, Place, Progress, accept};
 pub use case::{CaseRun, Ended};
 pub use comparison::{ComparisonRequest, compare};
+pub use envelope::{EnvelopeRequest, FittedEnvelope, fit_envelope};
 pub use error::TrialError;
 pub use freeze::{Frozen, freeze_protocol};
 pub use journal::Journal;

@@ -18,8 +18,9 @@ pub(crate) async fn apply(file: &Path, config_path: &Path, dry_run: bool, studie
     if deployments.is_empty() {
         bail!("{} declares no [[deployment]]", file.display());
     }
-    let problems: Vec<String> =
+    let mut problems: Vec<String> =
         deployments.iter().flat_map(|d| d.problems(&config.destination_names())).map(|p| p.to_string()).collect();
+    problems.extend(deployments.iter().flat_map(|deployment| config.contact_problems(deployment)));
     if !problems.is_empty() {
         bail!("nothing was applied; {}:\n  {}", count(problems.len(), "problem"), problems.join("\n  "));
     }

@@ -40,6 +40,9 @@ pub(crate) enum DeployCommand {
         /// Why.
         #[arg(long)]
         reason: String,
+        /// A record that shows why it may be done: digest, or its first 12 digits or more. May be given several times.
+        #[arg(long, value_name = "DIGEST")]
+        evidence: Vec<String>,
         /// Who.
         #[arg(long, env = "USER", default_value = "operator")]
         by: String,
@@ -151,8 +154,8 @@ pub(crate) struct Output {
 pub(crate) async fn run(command: DeployCommand) -> Result<ExitCode> {
     match command {
         DeployCommand::Ready { name, to, output } => ready(&name, to.state(), &output).await,
-        DeployCommand::Propose { name, to, reason, by, output } => {
-            propose(&name, to.map(Target::state), &reason, &by, &output).await
+        DeployCommand::Propose { name, to, reason, evidence, by, output } => {
+            propose(&name, to.map(Target::state), &reason, &evidence, &by, &output).await
         }
         DeployCommand::Promote { name, to, expect, reason, by, output } => {
             promote(&name, to.state(), expect.as_deref(), reason.as_deref(), &by, &output).await
@@ -200,7 +203,14 @@ fn show_missing(missing: &[Missing]) {
     }
 }
 
-async fn propose(name: &str, to: Option<DeploymentState>, reason: &str, by: &str, output: &Output) -> Result<ExitCode> {
+async fn propose(
+    name: &str,
+    to: Option<DeploymentState>,
+    reason: &str,
+    evidence: &[String],
+    by: &str,
+    output: &Output,
+) -> Result<ExitCode> {
     if reason.trim().is_empty() {
         bail!("say why: --reason TEXT");
     }
@@ -208,12 +218,26 @@ async fn propose(name: &str, to: Option<DeploymentState>, reason: &str, by: &str
     let now = SystemClock.now();
     let proof = Proof::gather(&*catalog, name, now).await?;
     let deployment = &proof.deployment;
-    let body = match (&deployment.suspension, to) {
+    let mut body = match (&deployment.suspension, to) {
         (Some(stopped), None) => change_body("resume", deployment, None, stopped.resume_to.name(), reason),
         (Some(_), Some(_)) => bail!("{name} is suspended; leave --to out to propose that it is used again"),
         (None, None) => bail!("say where it shall go: --to limited, --to active"),
         (None, Some(to)) => change_body("promote", deployment, proof.champion.as_ref(), to.name(), reason),
     };
+    if let Some(rule) = deployment.stopped_by_rule().filter(|_| evidence.is_empty()) {
+        bail!(
+            "{name} was stopped by rule {}, so somebody shows why it may be used again: `hilum monitor evidence {name} \
+             --record` or `hilum validate` make a record, and --evidence DIGEST names it here",
+            rule.name
+        );
+    }
+    let mut digests = Vec::new();
+    for digest in evidence {
+        digests.push(catalog.record_get(&digest.to_ascii_lowercase()).await?.digest);
+    }
+    if !digests.is_empty() {
+        body["evidence"] = json!(digests);
+    }
     let record = NewRecord { kind: RecordKind::Change, subject: name.to_owned(), body, author: user(by) };
     let added = catalog.record_add(&record, now).await?;
     let digest = added.record.digest;

@@ -1,5 +1,6 @@
 //! One module per command. They read and write through the catalog, as the API does (UX-17).
 
+pub(crate) mod alarm;
 pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod canary;
@@ -12,13 +13,16 @@ pub(crate) mod deployment;
 pub(crate) mod evidence;
 pub(crate) mod import;
 pub(crate) mod inventory;
+pub(crate) mod label;
 pub(crate) mod model;
+pub(crate) mod monitor;
 pub(crate) mod package;
 pub(crate) mod password;
 pub(crate) mod protocol;
 pub(crate) mod recall;
 pub(crate) mod record;
 pub(crate) mod reference;
+pub(crate) mod rehearse;
 pub(crate) mod stats;
 pub(crate) mod study;
 pub(crate) mod trial;

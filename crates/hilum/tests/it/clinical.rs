@@ -11,7 +11,9 @@ use std::process::Command;
 const DECLARED: &str = "purpose='clinical'\nowner='Radiology'\ndestinations=['pacs']\n\
     fallback='Read without the model, as before.'\n\
     [deployment.intended_use]\nage_years_min=18\nsynthetic_data=true\n\
-    [deployment.monitoring]\nstop_rules=['ten complaints a week: suspend']\nreviewed_by='physics'\nreview_days=7";
+    [deployment.monitoring]\nstop_rules=['complaints are read weekly']\nreviewed_by='physics'\nreview_days=7\n\
+    [[deployment.monitoring.rule]]\nname='failing'\nmetric='failure_rate'\nabove=0.5\nconfidence=0.99\naction='suspend'\n\
+    [deployment.monitoring.evidence]\nwindow_days=90\nn_min=20";
 
 /// The demo package as one that may be used on patients: made and used within one institution.
 fn in_house(site: &Site, version: &str) -> String {

@@ -1,13 +1,16 @@
 //! The whole program from outside, and the house rules.
 
 mod acceptance;
+mod alarms;
 mod black_box;
 mod black_box_objects;
 mod clinical;
 mod crash;
+mod envelope;
 mod evidence;
 mod hostile;
 mod many_workers;
+mod monitoring;
 mod oip;
 mod oip_client;
 mod people;
@@ -16,10 +19,12 @@ mod product;
 mod program;
 mod recall;
 mod recall_week;
+mod rehearsal;
 mod rollout;
 mod rollout_bounds;
 mod rollout_limited;
 mod signing;
+mod silence;
 mod site;
 mod stats;
 mod stats_drift;

@@ -57,7 +57,12 @@ impl Site {
 
     /// Start `hilum serve` and wait until it is ready. The log is appended to `serve.log`.
     pub(crate) fn serve(&self, log_level: &str) -> Running {
-        let running = self.start("serve", log_level);
+        self.serve_with(log_level, &[])
+    }
+
+    /// The same in an environment with more variables.
+    pub(crate) fn serve_with(&self, log_level: &str, variables: &[(&str, &str)]) -> Running {
+        let running = self.start_with("serve", log_level, variables);
         let begun = Instant::now();
         while self.get("/api/v1/health/ready").is_none_or(|(status, _)| status != 200) {
             assert!(begun.elapsed() < PATIENCE, "not ready:\n{}", self.log());
@@ -68,10 +73,15 @@ impl Site {
 
     /// Start `hilum serve` or `hilum work` without waiting.
     pub(crate) fn start(&self, what: &str, log_level: &str) -> Running {
+        self.start_with(what, log_level, &[])
+    }
+
+    fn start_with(&self, what: &str, log_level: &str, variables: &[(&str, &str)]) -> Running {
         let log = std::fs::File::options().create(true).append(true).open(self.path("serve.log")).unwrap();
         let child = self
             .command(&[what])
             .env("HILUM_LOG", log_level)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

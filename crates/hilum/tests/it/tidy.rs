@@ -18,6 +18,7 @@ const PLAN: &[(&str, u8, u8)] = &[
     ("hilum-http", EDGE, 2),
     ("hilum-worker", EDGE, 2),
     ("hilum-intake", EDGE, 1),
+    ("hilum-hl7", EDGE, 1),
     ("hilum-dimse", EDGE, 0),
     ("hilum-oip", EDGE, 0),
     ("hilum-infer", SEAM, 0),

@@ -7,7 +7,7 @@ use crate::rollout::ChangeAct;
 use crate::sql::SqlCatalog;
 use crate::sql::act::Act;
 use crate::sql::connection::values;
-use hilum_audit::{AuditAction, AuditSubject, SubjectKind};
+use hilum_audit::{AuditAction, AuditEvent, AuditSubject, SubjectKind};
 use hilum_gate::{approved_change, change_body};
 use hilum_registry::{
     Act as LifecycleAct, Deployment, DeploymentSpec, DeploymentState, Purpose, Requirement, RollbackTarget, Suspension,
@@ -105,7 +105,7 @@ fn declared_state(
     }
     if clinical && changed && !early && spec.state != DeploymentState::Retired {
         return Err(format!(
-            "{0} is clinical and {from}, so package, operating points, intended use and champion do not change by a file; \
+            "{0} is clinical and {from}, so package, operating points, intended use, stop rules and champion do not change by a file; \
              declare the change as a deployment of its own with champion = \"{0}\", and promote that",
             spec.name
         ));
@@ -158,32 +158,46 @@ pub(in crate::sql) async fn deployment_suspend(
     reason: &str,
     now: Timestamp,
 ) -> Result<Deployment, StoreError> {
-    const WHAT: &str = "suspend a deployment";
-    let mut act = Act::begin(&catalog.database, WHAT, by, now).await?;
-    let mut deployment = current(&mut act, name).await?.ok_or(StoreError::NotFound("deployment"))?;
+    let mut act = Act::begin(&catalog.database, SUSPEND, by, now).await?;
+    let (deployment, changed) = suspend(&mut act, name, by, reason).await?;
+    if changed {
+        act.commit().await?;
+    }
+    Ok(deployment)
+}
+
+const SUSPEND: &str = "suspend a deployment";
+
+/// Stop a deployment, inside an act; says how it stands, and whether it was stopped by this.
+pub(in crate::sql) async fn suspend(
+    act: &mut Act,
+    name: &str,
+    by: &str,
+    reason: &str,
+) -> Result<(Deployment, bool), StoreError> {
+    let mut deployment = current(act, name).await?.ok_or(StoreError::NotFound("deployment"))?;
     if deployment.state == DeploymentState::Suspended {
-        return Ok(deployment);
+        return Ok((deployment, false));
     }
     check_transition(deployment.state, DeploymentState::Suspended, LifecycleAct::Suspend, deployment.spec.purpose)
-        .map_err(|e| StoreError::Refused { what: WHAT, why: e.to_string() })?;
+        .map_err(|e| StoreError::Refused { what: SUSPEND, why: e.to_string() })?;
     deployment.suspension =
-        Some(Suspension { since: now, by: by.to_owned(), reason: reason.to_owned(), resume_to: deployment.state });
+        Some(Suspension { since: act.now, by: by.to_owned(), reason: reason.to_owned(), resume_to: deployment.state });
     deployment.state = DeploymentState::Suspended;
     deployment.revision += 1;
-    deployment.updated_at = now;
-    let mut detail =
-        write(&mut act, &deployment, &Cause { act: ChangeAct::Suspended, by, reason, evidence: &[] }).await?;
+    deployment.updated_at = act.now;
+    let mut detail = write(act, &deployment, &Cause { act: ChangeAct::Suspended, by, reason, evidence: &[] }).await?;
     let withheld = Reason::about(
         "deployment.suspended",
         format!("the model was suspended by {by}: {reason}"),
         "suspension",
         reason,
     );
-    detail["n_jobs_cancelled"] = json!(cancel_work(&mut act, name, &withheld).await?);
+    detail["n_jobs_cancelled"] = json!(cancel_work(act, name, &withheld).await?);
     detail["reason"] = json!(reason);
-    act.audit(AuditAction::DeploymentSuspended, AuditSubject::new(SubjectKind::Deployment, name), &detail);
-    act.commit().await?;
-    Ok(deployment)
+    let subject = AuditSubject::new(SubjectKind::Deployment, name);
+    act.audit_event(AuditEvent::new(act.now, by, AuditAction::DeploymentSuspended, subject).detail(&detail));
+    Ok((deployment, true))
 }
 
 pub(in crate::sql) async fn deployment_resume(
@@ -206,17 +220,35 @@ pub(in crate::sql) async fn deployment_resume(
         no_other_limited(&mut act, WHAT, &deployment.spec).await?;
     }
     let mut evidence = vec![];
-    if requires.contains(&Requirement::Approval) {
+    let by_rule = deployment.stopped_by_rule().map(|rule| rule.name.clone());
+    if requires.contains(&Requirement::Approval) || by_rule.is_some() {
         // Records only grow, and the revision in the body is that of the row read inside this act.
         let expected = change_body("resume", &deployment, None, to.name(), "");
         let change = approved_change(&changes, &expected).map_err(|gap| {
             let gap = gap.unwrap_or_else(|| "nobody has approved exactly this".to_owned());
+            let why = match &by_rule {
+                Some(rule) => format!("{name} was stopped by rule {rule}"),
+                None => format!("{name} is clinical"),
+            };
             refused(format!(
-                "{name} is clinical, so two people approve that it is used again: {gap}; `hilum deploy propose {name} \
-                 --reason TEXT`, then `hilum record sign` by both"
+                "{why}, so two people approve that it is used again: {gap}; `hilum deploy propose {name} --reason TEXT \
+                 --evidence DIGEST`, then `hilum record sign` by both"
             ))
         })?;
         evidence.push(change.digest);
+        let since = deployment.suspension.as_ref().map_or(now, |suspension| suspension.since);
+        let shown = evidence_of(&mut act, &change.body).await?;
+        if let Some(rule) = by_rule
+            && !shown.iter().any(|(_, entered_at)| since <= *entered_at)
+        {
+            let why = format!(
+                "{name} was stopped by rule {rule}, and the approved change names no record entered since then that shows \
+                 why it may be used again; `hilum monitor evidence {name} --record` or `hilum validate` make one, and \
+                 `hilum deploy propose {name} --reason TEXT --evidence DIGEST` names it"
+            );
+            return Err(refused(why));
+        }
+        evidence.extend(shown.into_iter().map(|(digest, _)| digest));
     }
     deployment.state = to;
     deployment.suspension = None;
@@ -228,4 +260,17 @@ pub(in crate::sql) async fn deployment_resume(
     act.audit(AuditAction::DeploymentResumed, AuditSubject::new(SubjectKind::Deployment, name), &detail);
     act.commit().await?;
     Ok(deployment)
+}
+
+/// The records that an approved change names as evidence, with the time of entry.
+async fn evidence_of(act: &mut Act, body: &serde_json::Value) -> Result<Vec<(Digest, Timestamp)>, StoreError> {
+    let named = body["evidence"].as_array().into_iter().flatten().filter_map(|digest| digest.as_str()?.parse().ok());
+    let mut found: Vec<(Digest, Timestamp)> = Vec::new();
+    for digest in named.collect::<Vec<Digest>>() {
+        let row = act.row("SELECT created_at FROM record WHERE digest = $1", values![digest]).await?;
+        if let Some(row) = row {
+            found.push((digest, row.time("created_at")?));
+        }
+    }
+    Ok(found)
 }

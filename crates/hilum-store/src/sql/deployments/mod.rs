@@ -5,7 +5,7 @@ mod cancel;
 mod packages;
 mod proof;
 
-pub(super) use acts::{deployment_apply, deployment_resume, deployment_suspend, no_other_limited};
+pub(super) use acts::{deployment_apply, deployment_resume, deployment_suspend, no_other_limited, suspend};
 pub(super) use cancel::{cancel_runs, cancel_work, withhold_results};
 pub(super) use packages::{package_add, package_get, package_list};
 pub(super) use proof::row_proof;
@@ -13,6 +13,7 @@ pub(super) use proof::row_proof;
 use super::SqlCatalog;
 use super::act::Act;
 use super::connection::{Row, json_text, values};
+use super::monitoring::restart;
 use crate::StoreError;
 use crate::rollout::{ChangeAct, DeploymentChange};
 use hilum_registry::{Deployment, DeploymentState, RollbackTarget};
@@ -103,6 +104,20 @@ pub(super) async fn write(act: &mut Act, deployment: &Deployment, cause: &Cause<
         actor: cause.by.to_owned(),
         changed_at: act.now,
     };
+    let sql = "SELECT package, state FROM deployment WHERE name = $1";
+    let before = act.row(sql, values![deployment.spec.name.as_str()]).await?;
+    let same_version = match &before {
+        Some(row) => {
+            let state = row.named("state", DeploymentState::from_name)?;
+            row.parse::<Digest>("package")? == deployment.package_digest
+                && (state.is_in_service() || !deployment.state.is_in_service())
+        }
+        None => false,
+    };
+    // Evidence about one version says nothing of another, and what was put right is not held against what comes after.
+    if !same_version || cause.act == ChangeAct::Resumed {
+        restart(act, deployment).await?;
+    }
     let Deployment { spec, suspension, acceptance, rollback, superseded_by, .. } = deployment;
     let (spec_text, suspension) = (json_text(spec)?, suspension.as_ref().map(json_text).transpose()?);
     let acceptance = acceptance.as_ref().map(json_text).transpose()?;

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use hilum_gate::Promotion;
 use hilum_registry::Deployment;
 use hilum_types::{Digest, Timestamp};
+pub(super) use promote::roll_back;
 pub(super) use runs::record_assignments;
 
 /// Hands every method of the trait to the function of the same name in the module of its subject.

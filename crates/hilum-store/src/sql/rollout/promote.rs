@@ -8,9 +8,11 @@ use crate::sql::connection::values;
 use crate::sql::deployments::{
     Cause, cancel_runs, cancel_work, change_columns, change_from, current, no_other_limited, withhold_results, write,
 };
-use hilum_audit::{AuditAction, AuditSubject, SubjectKind};
+use hilum_audit::{AuditAction, AuditEvent, AuditSubject, SubjectKind};
 use hilum_gate::Promotion;
-use hilum_registry::{Act as LifecycleAct, Deployment, DeploymentState, RollbackTarget, check_transition};
+use hilum_registry::{
+    Act as LifecycleAct, Deployment, DeploymentSpec, DeploymentState, RollbackTarget, check_transition,
+};
 use hilum_types::{Digest, Reason, Timestamp};
 use serde_json::json;
 
@@ -70,8 +72,7 @@ async fn take_over(
     champion: Deployment,
 ) -> Result<Promoted, StoreError> {
     let target = RollbackTarget { revision: champion.revision, package: champion.package_digest };
-    let mut spec = champion.spec.clone();
-    spec.take_version_of(&challenger.spec);
+    let spec = with_version_of(&champion.spec, &challenger.spec);
     let champion = Deployment {
         spec,
         package_digest: challenger.package_digest,
@@ -102,6 +103,16 @@ async fn take_over(
     Ok(Promoted { deployment: challenger, champion: Some(champion) })
 }
 
+/// A version comes with the stop rules that were signed for it; one that brings none does not take those in force away.
+fn with_version_of(spec: &DeploymentSpec, version: &DeploymentSpec) -> DeploymentSpec {
+    let mut taken = spec.clone();
+    taken.take_version_of(version);
+    if version.signed_rules().is_none() {
+        taken.monitoring = spec.monitoring.clone();
+    }
+    taken
+}
+
 async fn record(act: &mut Act, promotion: &Promotion, what: ChangeAct, after: &Deployment) -> Result<(), StoreError> {
     let cause = Cause { act: what, by: promotion.by(), reason: promotion.reason(), evidence: promotion.evidence() };
     let mut detail = write(act, after, &cause).await?;
@@ -121,13 +132,28 @@ pub(super) async fn deployment_rollback(
     reason: &str,
     now: Timestamp,
 ) -> Result<Deployment, StoreError> {
-    const WHAT: &str = "roll a deployment back";
-    let refused = |why: String| StoreError::Refused { what: WHAT, why };
     if by.trim().is_empty() || reason.trim().is_empty() {
-        return Err(refused("say who does it and why; both are kept".to_owned()));
+        let why = "say who does it and why; both are kept".to_owned();
+        return Err(StoreError::Refused { what: ROLL_BACK, why });
     }
-    let mut act = Act::begin(&catalog.database, WHAT, by, now).await?;
-    let before = current(&mut act, name).await?.ok_or(StoreError::NotFound("deployment"))?;
+    let mut act = Act::begin(&catalog.database, ROLL_BACK, by, now).await?;
+    let after = roll_back(&mut act, name, expected, by, reason).await?;
+    act.commit().await?;
+    Ok(after)
+}
+
+const ROLL_BACK: &str = "roll a deployment back";
+
+/// Go back to the version before, inside an act.
+pub(in crate::sql) async fn roll_back(
+    act: &mut Act,
+    name: &str,
+    expected: Option<&str>,
+    by: &str,
+    reason: &str,
+) -> Result<Deployment, StoreError> {
+    let refused = |why: String| StoreError::Refused { what: ROLL_BACK, why };
+    let before = current(act, name).await?.ok_or(StoreError::NotFound("deployment"))?;
     check_transition(before.state, before.state, LifecycleAct::Rollback, before.spec.purpose)
         .map_err(|e| refused(e.to_string()))?;
     let in_use = before.package_digest.to_string();
@@ -145,8 +171,7 @@ pub(super) async fn deployment_rollback(
     let sql = format!("SELECT {} FROM deployment_change WHERE name = $1 AND revision = $2", change_columns());
     let row = act.row(sql, values![name, target.revision]).await?;
     let earlier = change_from(&row.ok_or(StoreError::DamagedRow { column: "rollback_revision" })?)?.deployment;
-    let mut spec = before.spec.clone();
-    spec.take_version_of(&earlier.spec);
+    let spec = with_version_of(&before.spec, &earlier.spec);
     let (left, package): (Digest, Digest) = (before.package_digest, earlier.package_digest);
     let after = Deployment {
         spec,
@@ -154,10 +179,10 @@ pub(super) async fn deployment_rollback(
         acceptance: earlier.acceptance,
         rollback: earlier.rollback,
         revision: before.revision + 1,
-        updated_at: now,
+        updated_at: act.now,
         ..before
     };
-    let mut detail = write(&mut act, &after, &Cause { act: ChangeAct::RolledBack, by, reason, evidence: &[] }).await?;
+    let mut detail = write(act, &after, &Cause { act: ChangeAct::RolledBack, by, reason, evidence: &[] }).await?;
     let withheld = Reason::about(
         "deployment.rolled-back",
         format!("the version that made it was taken back by {by}: {reason}"),
@@ -166,8 +191,8 @@ pub(super) async fn deployment_rollback(
     );
     detail["left"] = json!(left);
     detail["reason"] = json!(reason);
-    detail["n_deliveries_withheld"] = json!(withhold_results(&mut act, name, &left, &withheld).await?);
-    act.audit(AuditAction::DeploymentRolledBack, AuditSubject::new(SubjectKind::Deployment, name), &detail);
-    act.commit().await?;
+    detail["n_deliveries_withheld"] = json!(withhold_results(act, name, &left, &withheld).await?);
+    let subject = AuditSubject::new(SubjectKind::Deployment, name);
+    act.audit_event(AuditEvent::new(act.now, by, AuditAction::DeploymentRolledBack, subject).detail(&detail));
     Ok(after)
 }

@@ -262,7 +262,7 @@ pub(crate) async fn count(
     }
     for alarm in catalog.alarm_list(false, u32::MAX).await? {
         if alarm.deployment.as_deref() == Some(deployment) && window.contains(alarm.raised_at) {
-            let hilum_store::records::Alarm { code, text, raised_at, n_raised, acknowledged_at, .. } = alarm;
+            let hilum_store::Alarm { code, text, raised_at, n_raised, acknowledged_at, .. } = alarm;
             counted.alarms.push(AlarmFacts { code, text, raised_at, n_raised, acknowledged_at });
         }
     }

@@ -1,0 +1,212 @@
+//! What a reader answers to a result, as labels, and how far the reader was from what the model said.
+
+use crate::{Agreement, LabelSource, Truth};
+use hilum_types::{Exposure, Independence, ModelOutput, Presence};
+
+/// What somebody says of a result.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The finding it is about; `None`: all of them.
+    pub finding: Option<String>,
+    /// What they say of the model's answer; `None` when they did not answer it, as in a first impression.
+    pub agreement: Option<Agreement>,
+    /// What is true; `None`: it follows from `agreement`.
+    pub truth: Option<Truth>,
+}
+
+/// What an answer says of one finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Finding label within the package.
+    pub finding: String,
+    /// What is true.
+    pub truth: Truth,
+}
+
+/// Why an answer says nothing that could be kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LabelError {
+    /// The result has no such finding.
+    #[error("the model looks for no finding {finding:?}; it looks for {known}")]
+    UnknownFinding {
+        /// What was named.
+        finding: String,
+        /// What there is.
+        known: String,
+    },
+    /// Several findings, and the answer does not say which.
+    #[error("the model looks for {0}; name the finding that the answer is about")]
+    WhichFinding(String),
+    /// Neither agreement nor truth.
+    #[error("say what is true, or what you think of the model's answer")]
+    Nothing,
+    /// To agree and to say the opposite at once.
+    #[error("{agreement} and {truth} contradict each other for {finding:?}; leave one of them out")]
+    Contradiction {
+        /// Finding.
+        finding: String,
+        /// `agree` or `disagree`.
+        agreement: &'static str,
+        /// `present` or `absent`.
+        truth: &'static str,
+    },
+    /// The extractor's declaration cannot be carried out.
+    #[error("extractor {name}: {problem}")]
+    Extractor {
+        /// Its name.
+        name: String,
+        /// Cause and remedy.
+        problem: String,
+    },
+}
+
+/// What the model said of each of its findings, the more serious first where it said several things of one.
+pub fn said(output: &ModelOutput) -> Vec<(String, Presence)> {
+    let mut said: Vec<(String, Presence)> = Vec::new();
+    let rank = |presence| match presence {
+        Presence::Present => 2,
+        Presence::Indeterminate => 1,
+        Presence::Absent => 0,
+    };
+    for finding in &output.findings {
+        match said.iter_mut().find(|(label, _)| *label == finding.label) {
+            Some((_, presence)) if rank(*presence) < rank(finding.presence) => *presence = finding.presence,
+            Some(_) => {}
+            None => said.push((finding.label.clone(), finding.presence)),
+        }
+    }
+    said
+}
+
+/// What is true according to an answer, for each finding it is about.
+///
+/// To agree without naming a finding speaks of every finding. To disagree or to correct needs the name, unless there is
+/// only one. A correction leaves the model's answer standing unless it says what is true. Where the model abstained,
+/// agreement leaves the truth uncertain.
+///
+/// # Errors
+/// Every variant of [`LabelError`] but `Extractor`.
+pub fn truths(said: &[(String, Presence)], answer: &Answer) -> Result<Vec<Told>, LabelError> {
+    if answer.agreement.is_none() && answer.truth.is_none() {
+        return Err(LabelError::Nothing);
+    }
+    let known = || said.iter().map(|(label, _)| label.as_str()).collect::<Vec<_>>().join(", ");
+    let about: Vec<&(String, Presence)> = match &answer.finding {
+        Some(name) => said.iter().filter(|(label, _)| label == name).collect(),
+        None if said.len() == 1 => said.iter().collect(),
+        None if answer.agreement == Some(Agreement::Agree) && answer.truth.is_none() => said.iter().collect(),
+        None => return Err(LabelError::WhichFinding(known())),
+    };
+    if about.is_empty() {
+        let finding = answer.finding.clone().unwrap_or_default();
+        return Err(LabelError::UnknownFinding { finding, known: known() });
+    }
+    about.into_iter().map(|(finding, presence)| told(finding, *presence, answer)).collect()
+}
+
+fn told(finding: &str, presence: Presence, answer: &Answer) -> Result<Told, LabelError> {
+    let implied = match (answer.agreement, presence) {
+        (None, _) | (_, Presence::Indeterminate) => Truth::Uncertain,
+        (Some(Agreement::Agree | Agreement::Correct), Presence::Present) => Truth::Present,
+        (Some(Agreement::Agree | Agreement::Correct), Presence::Absent) => Truth::Absent,
+        (Some(Agreement::Disagree), Presence::Present) => Truth::Absent,
+        (Some(Agreement::Disagree), Presence::Absent) => Truth::Present,
+    };
+    let word = match answer.agreement {
+        Some(Agreement::Agree) => "agree",
+        _ => "disagree",
+    };
+    let binding = matches!(answer.agreement, Some(Agreement::Agree | Agreement::Disagree));
+    let decided = |truth| matches!(truth, Truth::Present | Truth::Absent);
+    match answer.truth {
+        Some(truth) if binding && decided(truth) && decided(implied) && truth != implied => {
+            let truth = if truth == Truth::Present { "present" } else { "absent" };
+            Err(LabelError::Contradiction { finding: finding.to_owned(), agreement: word, truth })
+        }
+        given => Ok(Told { finding: finding.to_owned(), truth: given.unwrap_or(implied) }),
+    }
+}
+
+/// Whether a result about the same thing had reached the labeller, as far as is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// None had left, or all are hidden from this reader until a first impression is saved.
+    No,
+    /// One had left that is hidden until a first impression is saved, and nobody knows whether this labeller had.
+    Perhaps,
+    /// One was there to be seen.
+    Yes,
+}
+
+/// Exposure and independence of a label: derived from what reached whom and when, never from what the labeller says
+/// (MV-24).
+pub fn independence(source: LabelSource, shown: Shown) -> (Exposure, Option<Independence>) {
+    let exposed = match source {
+        LabelSource::Assessment | LabelSource::Adjudication => Independence::DirectlyExposed,
+        LabelSource::Report => Independence::IndirectlyExposed,
+        LabelSource::FollowUp => Independence::PostAction,
+    };
+    match shown {
+        Shown::No => (Exposure::Unexposed, Some(Independence::Unexposed)),
+        Shown::Perhaps => (Exposure::Unknown, None),
+        Shown::Yes => (Exposure::Exposed, Some(exposed)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(finding: &str, agreement: Option<Agreement>, truth: Option<Truth>) -> Answer {
+        Answer { finding: Some(finding.to_owned()).filter(|name| !name.is_empty()), agreement, truth }
+    }
+
+    #[test]
+    fn answers_become_truths() {
+        let said = [("pneumonia".to_owned(), Presence::Present), ("effusion".to_owned(), Presence::Absent)];
+        let of = |finding: &str, agreement, truth| match truths(&said, &answer(finding, agreement, truth)) {
+            Ok(told) => told.iter().map(|t| format!("{}={:?}", t.finding, t.truth)).collect::<Vec<_>>().join(" "),
+            Err(error) => error.to_string(),
+        };
+        let (agree, disagree, correct) = (Some(Agreement::Agree), Some(Agreement::Disagree), Some(Agreement::Correct));
+        let cases = [
+            of("", agree, None),
+            of("pneumonia", disagree, None),
+            of("effusion", disagree, None),
+            of("pneumonia", correct, None),
+            of("pneumonia", correct, Some(Truth::Absent)),
+            of("effusion", None, Some(Truth::Present)),
+            of("", disagree, None),
+            of("", None, None),
+            of("nodule", agree, None),
+            of("pneumonia", agree, Some(Truth::Absent)),
+            of("pneumonia", disagree, Some(Truth::Uncertain)),
+        ];
+        insta::assert_snapshot!(cases.join("\n"), @r#"
+        pneumonia=Present effusion=Absent
+        pneumonia=Absent
+        effusion=Present
+        pneumonia=Present
+        pneumonia=Absent
+        effusion=Present
+        the model looks for pneumonia, effusion; name the finding that the answer is about
+        say what is true, or what you think of the model's answer
+        the model looks for no finding "nodule"; it looks for pneumonia, effusion
+        agree and absent contradict each other for "pneumonia"; leave one of them out
+        pneumonia=Uncertain
+        "#);
+        let abstained = [("nodule".to_owned(), Presence::Indeterminate)];
+        assert_eq!(truths(&abstained, &answer("", agree, None)).unwrap()[0].truth, Truth::Uncertain);
+    }
+
+    /// MV-24: a report was written by somebody who may have seen the result; what nobody knows counts as seen.
+    #[test]
+    fn independence_follows_what_was_shown() {
+        use LabelSource::{Adjudication, Assessment, FollowUp, Report};
+        assert_eq!(independence(Assessment, Shown::Yes).1, Some(Independence::DirectlyExposed));
+        assert_eq!(independence(Report, Shown::Yes).1, Some(Independence::IndirectlyExposed));
+        assert_eq!(independence(FollowUp, Shown::Yes).1, Some(Independence::PostAction));
+        assert_eq!(independence(Adjudication, Shown::No), (Exposure::Unexposed, Some(Independence::Unexposed)));
+        assert_eq!(independence(Report, Shown::Perhaps), (Exposure::Unknown, None));
+    }
+}

@@ -1,0 +1,216 @@
+use super::*;
+use crate::{LabelSource, Severity};
+use hilum_registry::MonitoringPlan;
+use hilum_types::{Digest, Independence, Timestamp};
+use std::collections::BTreeMap;
+
+const RULES: &str = "[[rule]]\nname='sens'\nmetric='sensitivity'\nfinding='nodule'\nbelow=0.9\nmargin=0.03\n\
+    false_stops_per_year=0.1\nevents_per_day=6\naction='suspend'\n\
+    [[rule]]\nname='noise'\nmetric='feature'\nfeature='noise'\nquantiles=[1,2,3,4,5,6,7,8,9]\nmargin=0.1\n\
+    false_stops_per_year=0.5\nevents_per_day=30\n\
+    [[rule]]\nname='foreign'\nmetric='outside_envelope'\nconsecutive=20\neach=['station']\naction='suspend'\n\
+    [evidence]\nwindow_days=30\nn_min=30\n";
+
+fn declared() -> Declared {
+    let plan: MonitoringPlan = toml::from_str(RULES).unwrap();
+    Declared { deployment: "cxr".to_owned(), rules: plan.rules, evidence: plan.evidence }
+}
+
+fn scenario() -> Scenario {
+    let text = "studies_per_day=[40,40,40,40,40,12,8]\n[finding.nodule]\nprevalence=0.25\nsensitivity=0.9\nspecificity=0.88\n\
+        [[group]]\nattributes={station='CT1'}\nweights=[3,2,2,2,2,1,1]\nfeatures={noise=-0.1}\n\
+        [[group]]\nattributes={station='CT2'}\nweights=[1,2,2,2,2,1,1]\nfeatures={noise=0.1}\n\
+        [[labels]]\nsource='follow_up'\nclass='unexposed'\ncoverage=0.8\ndelay_days_median=4\ndelay_factor_wrong=2\n";
+    toml::from_str(text).unwrap()
+}
+
+fn fault(text: &str) -> Fault {
+    toml::from_str(&format!("name='f'\nfound_within_days=60\nstart_day=14\n{text}")).unwrap()
+}
+
+fn world(faults: Vec<Fault>) -> World {
+    World::new(scenario(), declared(), faults).unwrap()
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_micros(0)
+}
+
+/// What is drawn has the rates of the scenario, within five standard errors, in the order in which it is known.
+#[test]
+fn studies_are_those_of_the_scenario() {
+    let world = world(Vec::new());
+    let (mut days, mut n, mut present, mut found, mut labels, mut places) = (0_u32, 0_u32, 0_u32, 0_u32, 0_u32, 0.0);
+    let mut last = None;
+    for happening in Course::new(&world, None, 7, 0) {
+        match happening {
+            Happening::Study(study) => {
+                assert!(last.is_none_or(|last| last <= study.observation.recorded_at));
+                last = Some(study.observation.recorded_at);
+                n += 1;
+                if study.observation.disposition == "analysed" && study.truth["nodule"] {
+                    present += 1;
+                    found += u32::from(study.observation.outputs["nodule"].present == Some(true));
+                }
+                if let Some(noise) = study.observation.features.get("noise") {
+                    let quantiles: Vec<f64> = (1..10).map(f64::from).collect();
+                    places += hilum_stats::sequential::mid_rank(&quantiles, *noise).unwrap() - 0.5;
+                }
+            }
+            Happening::Label { label, study, .. } => {
+                assert!(study.observation.recorded_at < label.recorded_at && last.unwrap() <= label.recorded_at);
+                labels += 1;
+            }
+            Happening::DayOver(_) => days += 1,
+        }
+        if days == 364 {
+            break;
+        }
+    }
+    let (n, present, found) = (f64::from(n), f64::from(present), f64::from(found));
+    assert!((n / 364.0 - 220.0 / 7.0).abs() < 5.0 * (220.0_f64 / 7.0 / 364.0).sqrt());
+    assert!((present / n / 0.99 - 0.25).abs() < 5.0 * (0.25 * 0.75 / n).sqrt());
+    assert!((found / present - 0.9).abs() < 5.0 * (0.9 * 0.1 / present).sqrt());
+    assert!((f64::from(labels) / n - 0.8).abs() < 0.03);
+    // The reference itself is off by up to two of its standard errors; 1/12 is the variance of a place.
+    assert!((places / n).abs() < 5.0 / (12.0 * n).sqrt() + 0.015, "{}", places / n);
+}
+
+/// The same seed gives the same document, and another one does not.
+#[test]
+fn a_rehearsal_is_repeatable() {
+    let world = world(vec![fault("kind='sensitivity_drop'\nsize=0.3")]);
+    let once = rehearse(&world, 3, 1, now()).unwrap();
+    assert_eq!(
+        serde_json::to_string(&rehearse(&world, 3, 1, now()).unwrap()).unwrap(),
+        serde_json::to_string(&once).unwrap()
+    );
+    assert_ne!(rehearse(&world, 3, 2, now()).unwrap().faults, once.faults);
+    let again: Rehearsal = serde_json::from_str(&serde_json::to_string(&once).unwrap()).unwrap();
+    assert_eq!(again, once);
+}
+
+/// MV-29, MV-45, in short; `examples/rehearsal_bars.rs` is the whole. Each fault is told by the rule that is about it.
+#[test]
+fn faults_are_found_by_the_rule_that_is_about_them() {
+    let named = |name: &str, text: &str| Fault { name: name.to_owned(), ..fault(text) };
+    let world = world(vec![
+        named("drop", "kind='sensitivity_drop'\nsize=0.3"),
+        named("noise", "kind='noise'\nsize=1.5\nwhere={station='CT2'}"),
+        named("inverted", "kind='inverted_photometric'\nsize=8"),
+        named("no-labels", "kind='label_loss'"),
+    ]);
+    let report = rehearse(&world, 12, 5, now()).unwrap();
+    let first: BTreeMap<&str, &str> =
+        report.faults.iter().map(|fault| (fault.fault.name.as_str(), fault.first[0].rule.as_str())).collect();
+    let told = BTreeMap::from([("drop", "sens"), ("inverted", "foreign"), ("no-labels", EVIDENCE), ("noise", "noise")]);
+    assert_eq!(first, told);
+    for fault in &report.faults {
+        assert!(0.9 < fault.found.value, "{} was found in {} of 12", fault.fault.name, fault.found.value);
+    }
+    let drop = &report.faults[0];
+    let days = drop.delay.days.median.as_ref().unwrap();
+    assert!(2.0 < days.value && days.value < 45.0 && days.lower <= days.value && days.value <= days.upper);
+    assert!(drop.missed_until_stop.without_fault_mean < drop.missed_until_stop.mean);
+    // An alarm does not stop.
+    assert!(report.faults[1].stopped.value < 0.5 && report.in_control.rules[1].rule == "noise");
+    let calculator = &report.evidence[0];
+    assert!((4.0..8.0).contains(&calculator.events_per_day), "{}", calculator.events_per_day);
+    assert!(calculator.changes[1].median_events.unwrap() < calculator.changes[0].median_events.unwrap());
+}
+
+/// MV-29: without a fault the declared rates are kept; 60 years bound a rate of 0.1 a year.
+#[test]
+fn a_sound_version_is_not_stopped_more_often_than_declared() {
+    let report = rehearse(&world(Vec::new()), 60, 9, now()).unwrap();
+    let sens = &report.in_control.rules[0];
+    assert!(sens.per_year.upper <= 0.2, "{} stops in 60 years", sens.per_year.n);
+    assert!(report.in_control.false_stops_per_year.upper <= 0.2);
+    assert_ne!(report.in_control.rules[1].verdict, Some(Verdict::Missed));
+}
+
+/// A rule that says nothing about a sound version but its own carelessness is told.
+#[test]
+fn a_careless_rule_misses_its_declaration() {
+    let careless = Declared {
+        // The version finds 0.9, and the rule asks for 0.95: it is right to fire, and wrong to have been declared so.
+        rules: toml::from_str::<MonitoringPlan>(&RULES.replace("below=0.9\nmargin=0.03", "below=0.95\nmargin=0.01"))
+            .unwrap()
+            .rules,
+        ..declared()
+    };
+    let world = World::new(scenario(), careless, Vec::new()).unwrap();
+    let report = rehearse(&world, 4, 1, now()).unwrap();
+    assert_eq!(report.in_control.rules[0].verdict, Some(Verdict::Missed));
+    assert_eq!(report.verdict, Verdict::Missed);
+}
+
+#[test]
+fn everything_wrong_is_told_at_once() {
+    let mut wrong = scenario();
+    wrong.findings.clear();
+    wrong.labels[0].coverage = f64::NAN;
+    wrong.studies_per_day = [f64::INFINITY; 7];
+    let faults = vec![
+        Fault { at: BTreeMap::from([("station".to_owned(), "CT9".to_owned())]), ..fault("kind='noise'\nsize=1e9") },
+        fault("kind='gain'\nsize=2\nfinding='mass'"),
+    ];
+    let error = World::new(wrong, declared(), faults).unwrap_err().to_string();
+    for part in [
+        "studies_per_day must be",
+        "coverage of labels is NaN",
+        "[scenario.finding.nodule]",
+        "where names attributes",
+        "shift of noise is 1000000000",
+        "score_gain is -1",
+        "\"mass\", which is no finding",
+        "is there twice",
+    ] {
+        assert!(error.contains(part), "{part} is not in: {error}");
+    }
+    let no_labels = Scenario { labels: Vec::new(), ..scenario() };
+    let error = World::new(no_labels, declared(), Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("rule sens rests on labels of class unexposed"), "{error}");
+    let error = rehearse(&world(Vec::new()), 0, 1, now()).unwrap_err().to_string();
+    assert!(error.contains("0 runs"), "{error}");
+}
+
+/// UX-15: recorded facts give what the fold gives, in whatever order they are handed in.
+#[test]
+fn a_replay_says_what_would_have_fired() {
+    let faulty = world(vec![fault("kind='sensitivity_drop'\nsize=0.4")]);
+    let (mut observations, mut labels, mut days) = (Vec::new(), Vec::new(), 0);
+    for happening in Course::new(&faulty, Some(&faulty.faults()[0]), 3, 0) {
+        match happening {
+            Happening::Study(study) => observations.push(study.observation.clone()),
+            Happening::Label { label, .. } => labels.push((*label).clone()),
+            Happening::DayOver(_) => days += 1,
+        }
+        if days == 60 {
+            break;
+        }
+    }
+    observations.reverse();
+    labels.reverse();
+    let from = faulty.scenario().begin;
+    let package = Digest::of(b"rehearsal");
+    let until = from.plus_seconds(60 * 86_400);
+    let told = replay(&declared(), package, &observations, &labels, (from, until)).unwrap();
+    assert_eq!((told.n_studies, told.n_labels), (observations.len() as u64, labels.len() as u64));
+    assert_eq!((told.signals[0].rule.as_str(), told.signals[0].severity), ("sens", Severity::Stop));
+    let fault_at = from.plus_seconds(14 * 86_400);
+    assert!(fault_at < told.first_stop_at.unwrap() && 0 < told.n_studies_after_stop);
+    let other = replay(&declared(), Digest::of(b"other"), &observations, &labels, (from, until)).unwrap();
+    assert_eq!((other.n_studies, other.n_labels_left_out), (0, labels.len() as u64));
+    // A month without labels, where thirty were asked for: the evidence is missing, and that is told once it is.
+    let silent = replay(&declared(), package, &observations, &[], (from, until)).unwrap();
+    assert_eq!(silent.signals[0].rule, EVIDENCE);
+}
+
+#[test]
+fn sources_that_carry_no_figure_are_refused() {
+    let mut exposed = scenario();
+    exposed.labels[0].class = Independence::DirectlyExposed;
+    exposed.labels[0].source = LabelSource::Assessment;
+    assert!(World::new(exposed, declared(), Vec::new()).is_err());
+}

@@ -1,0 +1,374 @@
+//! Stop rules as data, and how fresh the evidence has to be: `[[deployment.monitoring.rule]]` and
+//! `[deployment.monitoring.evidence]`.
+
+use hilum_types::Independence;
+use serde::{Deserialize, Serialize};
+
+/// What a rule watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Of the studies in which the finding is there, the share in which the model said so.
+    Sensitivity,
+    /// Of the studies in which the finding is not there, the share in which the model said so.
+    Specificity,
+    /// Of the studies in which the model said that the finding is there, the share in which it is.
+    Ppv,
+    /// How often readers who had seen the answer agreed with it. It is not accuracy, and is never called so (MV-25).
+    Concordance,
+    /// Failed runs among all runs.
+    FailureRate,
+    /// Studies with a measurement outside the acquisition envelope among those measured (MV-04).
+    OutsideEnvelope,
+    /// Studies in which the model said that the finding is there, among those in which it gave an answer.
+    PositiveRate,
+    /// Studies that the model is not meant for among those that arrived.
+    NotEligibleRate,
+    /// A number measured of every study, against the quantiles of the accepted reference set (MV-21).
+    Feature,
+}
+
+impl Metric {
+    /// Stable name, as it is written in a declaration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Sensitivity => "sensitivity",
+            Metric::Specificity => "specificity",
+            Metric::Ppv => "ppv",
+            Metric::Concordance => "concordance",
+            Metric::FailureRate => "failure_rate",
+            Metric::OutsideEnvelope => "outside_envelope",
+            Metric::PositiveRate => "positive_rate",
+            Metric::NotEligibleRate => "not_eligible_rate",
+            Metric::Feature => "feature",
+        }
+    }
+
+    /// The name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Metric::Sensitivity => "sensitivity",
+            Metric::Specificity => "specificity",
+            Metric::Ppv => "positive predictive value",
+            Metric::Concordance => "concordance with readers who saw the answer",
+            Metric::FailureRate => "rate of failed runs",
+            Metric::OutsideEnvelope => "rate of studies outside the acquisition envelope",
+            Metric::PositiveRate => "rate of positive answers",
+            Metric::NotEligibleRate => "rate of studies the model is not meant for",
+            Metric::Feature => "place within the reference",
+        }
+    }
+
+    /// Whether it rests on labels.
+    pub fn needs_labels(self) -> bool {
+        !self.permitted_labels().is_empty()
+    }
+
+    /// Classes of labels that it may rest on (MV-25); empty: it needs none.
+    ///
+    /// What came of acting on the answer, such as a biopsy, is missing wherever the answer was negative: it says how many
+    /// positives were right, and nothing of those that were missed.
+    pub fn permitted_labels(self) -> &'static [Independence] {
+        match self {
+            Metric::Sensitivity | Metric::Specificity => &[Independence::Unexposed],
+            Metric::Ppv => &[Independence::Unexposed, Independence::PostAction],
+            Metric::Concordance => &[Independence::DirectlyExposed, Independence::IndirectlyExposed],
+            _ => &[],
+        }
+    }
+
+    fn needs_finding(self) -> bool {
+        matches!(self, Metric::Sensitivity | Metric::Specificity | Metric::Ppv | Metric::PositiveRate)
+    }
+
+    /// Whether low values are the bad ones; `None`: either may be.
+    fn falls(self) -> Option<bool> {
+        match self {
+            Metric::PositiveRate | Metric::Feature => None,
+            metric => Some(metric.needs_labels()),
+        }
+    }
+}
+
+/// What follows when a rule fires.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleAction {
+    /// The deployment is suspended, in the act that entered the deciding fact.
+    Suspend,
+    /// It goes back to the version before; where there is none it is suspended.
+    Fallback,
+    /// A person is asked to look.
+    #[default]
+    Alarm,
+}
+
+/// What is done about missing evidence.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenStale {
+    /// The gate withholds every study until there is evidence again.
+    #[default]
+    Suspend,
+    /// The gate says so with every study, and lets it through.
+    Alarm,
+}
+
+/// Which way a rate has to leave its limit for a rule to fire.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// Fires below this.
+    Below(f64),
+    /// Fires above this.
+    Above(f64),
+}
+
+/// One stop rule (MV-05). How sure it has to be is said in exactly one of three ways: `confidence`,
+/// `false_stops_per_year`, or `consecutive`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopRule {
+    /// Unique name within the deployment: 1 to 64 lower-case letters, digits and hyphens.
+    pub name: String,
+    /// What it watches.
+    pub metric: Metric,
+    /// The finding, by its label within the package.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub finding: String,
+    /// The number, for `metric = "feature"`: a feature by name, or `score:<finding>`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub feature: String,
+    /// Quantiles of that number in the accepted reference set, ascending, at equal steps of probability.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quantiles: Vec<f64>,
+    /// Fires when the rate is below this, in (0, 1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<f64>,
+    /// Fires when the rate is above this, in (0, 1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above: Option<f64>,
+    /// Tolerated beyond the limit: as a rate; for a feature in standard deviations of the reference (0.05).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
+    /// Fires once the whole record of the version says with this confidence, at every look together, that the rate is
+    /// beyond the limit; in 0.65 to below 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// Fires when a change has become evident, at most this often per year by chance; above 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub false_stops_per_year: Option<f64>,
+    /// Expected events per day over all cuts, such as labelled positives; with `false_stops_per_year`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_per_day: Option<f64>,
+    /// Fires after so many bad events in a row, 2 to 10000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consecutive: Option<u32>,
+    /// Classes of labels it rests on; left out: those that its metric may rest on by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Independence>,
+    /// Events before it may fire.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_min: u32,
+    /// Watch each value of these attributes by itself, so that one scanner or group cannot hide in the sum (MV-30).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub each: Vec<String>,
+    /// What follows.
+    #[serde(default)]
+    pub action: RuleAction,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// Attributes of an observation that a rule may cut by.
+pub const CUTS: [&str; 11] =
+    ["site", "station", "manufacturer", "model", "software", "protocol", "kernel", "view", "age_band", "sex", "group"];
+
+impl StopRule {
+    /// The limit; `None` for a feature, and for a count of bad events in a row.
+    pub fn limit(&self) -> Option<Limit> {
+        self.below.map(Limit::Below).or(self.above.map(Limit::Above))
+    }
+
+    /// Classes of labels it rests on; empty when it needs none.
+    pub fn label_classes(&self) -> &[Independence] {
+        match (self.labels.is_empty(), self.metric) {
+            (false, _) => &self.labels,
+            // The two classes of the positive predictive value are different figures.
+            (true, Metric::Ppv) => &[Independence::Unexposed],
+            (true, metric) => metric.permitted_labels(),
+        }
+    }
+
+    /// Whether it stops the version when it fires.
+    pub fn stops(&self) -> bool {
+        self.action != RuleAction::Alarm
+    }
+
+    /// Everything wrong with it.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut add = |problem: String| problems.push(format!("rule {:?}: {problem}", self.name));
+        let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if self.name.is_empty() || 64 < self.name.len() || !self.name.bytes().all(letters) {
+            add("name must be 1 to 64 lower-case letters, digits and hyphens".to_owned());
+        }
+        self.limit_problems(&mut add);
+        self.certainty_problems(&mut add);
+        self.label_problems(&mut add);
+        let metric = self.metric.name();
+        if self.metric.needs_finding() && self.finding.trim().is_empty() {
+            add(format!("{metric} is about one finding; set finding to its label within the package"));
+        }
+        let takes_finding = self.metric.needs_finding() || self.metric == Metric::Concordance;
+        if !takes_finding && !self.finding.is_empty() {
+            add(format!("{metric} is about no finding; leave out finding"));
+        }
+        for cut in self.each.iter().filter(|cut| !CUTS.contains(&cut.as_str())) {
+            add(format!("each names {cut:?}, which is no attribute of a study; there are {}", CUTS.join(", ")));
+        }
+        problems
+    }
+
+    fn limit_problems(&self, add: &mut impl FnMut(String)) {
+        let metric = self.metric.name();
+        let feature = self.metric == Metric::Feature;
+        if feature {
+            let ascends = self.quantiles.windows(2).all(|pair| pair[0] <= pair[1]);
+            if self.feature.trim().is_empty() {
+                add("set feature to the name of a number that is measured, or to score:<finding>".to_owned());
+            }
+            if self.quantiles.len() < 9 || !ascends || !self.quantiles.iter().all(|value| value.is_finite()) {
+                add("quantiles must be at least 9 ascending numbers of the accepted reference set".to_owned());
+            }
+        } else if !self.feature.is_empty() || !self.quantiles.is_empty() {
+            add(format!("feature and quantiles belong to metric = \"feature\", not to {metric}"));
+        }
+        match (self.below, self.above) {
+            (Some(_), Some(_)) => add("it has both below and above; write two rules".to_owned()),
+            (Some(_), _) | (_, Some(_)) if feature || self.consecutive.is_some() => {
+                add("below and above belong to rates; leave them out".to_owned());
+            }
+            (Some(_), None) if self.metric.falls() == Some(false) => {
+                add(format!("a low {metric} is no harm; set above instead of below"));
+            }
+            (None, Some(_)) if self.metric.falls() == Some(true) => {
+                add(format!("a high {metric} is no harm; set below instead of above"));
+            }
+            (None, None) if !feature && self.consecutive.is_none() => {
+                add("it has no limit; set below or above".to_owned());
+            }
+            _ => {}
+        }
+        let margin = self.margin.unwrap_or(0.0);
+        if !(0.0..=if feature { 10.0 } else { 1.0 }).contains(&margin) {
+            add(format!("margin is {margin}; it must be 0 or more, and below 1 for a rate"));
+        }
+        let edge = match self.limit() {
+            Some(Limit::Below(limit)) => Some((limit, limit - margin)),
+            Some(Limit::Above(limit)) => Some((limit, limit + margin)),
+            None => None,
+        };
+        let inside = |rate: f64| (1e-6..=1.0 - 1e-6).contains(&rate);
+        if let Some((limit, edge)) = edge.filter(|(limit, edge)| !inside(*limit) || !inside(*edge)) {
+            add(format!("the limit is {limit}, with its margin {edge}; both must be inside 0 to 1"));
+        }
+    }
+
+    fn certainty_problems(&self, add: &mut impl FnMut(String)) {
+        let n_ways = [self.confidence.is_some(), self.false_stops_per_year.is_some(), self.consecutive.is_some()];
+        if n_ways.into_iter().filter(|given| *given).count() != 1 {
+            add("say how sure it has to be by exactly one of confidence, false_stops_per_year, consecutive".to_owned());
+        }
+        if let Some(confidence) = self.confidence.filter(|level| !(0.65..1.0).contains(level)) {
+            add(format!("confidence is {confidence}; it must be in 0.65 to below 1, such as 0.95"));
+        }
+        match (self.false_stops_per_year, self.events_per_day) {
+            (Some(per_year), Some(per_day)) => {
+                let sound = 0.0 < per_year && per_year <= 1000.0 && 0.0 < per_day && per_day <= 1e8;
+                // One event between false stops would ask for no evidence at all.
+                if !sound || 365.25 * per_day < per_year {
+                    add(format!(
+                        "false_stops_per_year = {per_year} with events_per_day = {per_day} asks for no evidence; both \
+                         must be above 0, and there must be more events than false stops"
+                    ));
+                }
+            }
+            (Some(_), None) => add("false_stops_per_year needs events_per_day, as measured or expected".to_owned()),
+            (None, Some(_)) => add("events_per_day belongs to false_stops_per_year".to_owned()),
+            (None, None) => {}
+        }
+        if let Some(n) = self.consecutive.filter(|n| !(2..=10_000).contains(n)) {
+            add(format!("consecutive is {n}; it must be 2 to 10000"));
+        }
+        if self.metric == Metric::Feature && self.false_stops_per_year.is_none() {
+            add("a feature is watched by false_stops_per_year".to_owned());
+        }
+        if self.metric == Metric::PositiveRate && self.consecutive.is_some() {
+            add("a positive answer is no fault, so there is nothing to count in a row".to_owned());
+        }
+    }
+
+    /// A figure on labels that do not carry it is refused with the reason (MV-25).
+    fn label_problems(&self, add: &mut impl FnMut(String)) {
+        let metric = self.metric.name();
+        let permitted = self.metric.permitted_labels();
+        if permitted.is_empty() && !self.labels.is_empty() {
+            add(format!("{metric} rests on no label; leave out labels"));
+            return;
+        }
+        for class in self.labels.iter().filter(|class| !permitted.contains(class)) {
+            let why = match (self.metric, class) {
+                (Metric::Concordance, _) => "agreement of somebody who had not seen the answer is no concordance",
+                (_, Independence::PostAction) => {
+                    "what came of acting on the answer is missing where the answer was negative"
+                }
+                _ => "the labeller had seen the answer, or something made from it: that is concordance",
+            };
+            add(format!("{metric} may not rest on labels of class {}: {why}", class.name()));
+        }
+        if self.metric == Metric::Ppv && 1 < self.labels.len() {
+            add("a figure mixed from unexposed and post_action labels has no meaning; write two rules".to_owned());
+        }
+    }
+}
+
+/// How fresh evidence about performance has to be (MV-06): silence is not health.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceRule {
+    /// Only labels of studies of the last so many days count, 1 to 3650. It is also how long a version may be in use
+    /// before the first have to be there.
+    pub window_days: u32,
+    /// Labelled findings that have to be within the window, 1 or more.
+    pub n_min: u32,
+    /// Classes of labels that count as evidence.
+    #[serde(default = "unexposed")]
+    pub labels: Vec<Independence>,
+    /// What is done when they are not.
+    #[serde(default)]
+    pub when_stale: WhenStale,
+}
+
+fn unexposed() -> Vec<Independence> {
+    vec![Independence::Unexposed]
+}
+
+impl EvidenceRule {
+    /// Everything wrong with it.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !(1..=3650).contains(&self.window_days) {
+            problems.push(format!("evidence.window_days is {}; it must be in 1 to 3650", self.window_days));
+        }
+        if self.n_min == 0 {
+            problems.push("evidence.n_min is 0; evidence is at least one label".to_owned());
+        }
+        if self.labels.is_empty() {
+            problems.push("evidence.labels is empty; leave it out for unexposed labels".to_owned());
+        }
+        problems
+    }
+}

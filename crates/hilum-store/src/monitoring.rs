@@ -1,0 +1,74 @@
+//! What was observed and labelled, and what the monitor said and did about it.
+
+use crate::StoreError;
+use async_trait::async_trait;
+use hilum_gate::EvidenceFacts;
+use hilum_monitor::figures::LabelledObservation;
+use hilum_monitor::{Cell, CellKey, Observation, Signal};
+use hilum_registry::Deployment;
+use hilum_types::{Digest, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Which observations to list, in the order in which they were entered. `None` says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObservationFilter {
+    /// Of this deployment.
+    pub deployment: String,
+    /// Of this version.
+    pub package: Option<Digest>,
+    /// Complete at or after this time.
+    pub from: Option<Timestamp>,
+    /// Complete before this time.
+    pub until: Option<Timestamp>,
+    /// Entered at or before this time: what was known then (MV-27).
+    pub as_of: Option<Timestamp>,
+}
+
+/// A signal as it is kept, with what was done about it in the same act.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredSignal {
+    /// Position among all signals, from 1.
+    pub seq: u64,
+    /// Version it is about.
+    pub package: Digest,
+    /// What was done: `suspended`, `rolled_back`, `stopped_already`, `alarm`.
+    pub action: String,
+    /// What the monitor said.
+    #[serde(flatten)]
+    pub signal: Signal,
+}
+
+/// Facts of monitoring and what was made of them. They are entered by the acts that end a study or give a label: the
+/// fold runs in their transaction, so that a label and the stop it leads to are both durable, or neither (ADR 0010).
+#[async_trait]
+pub trait Monitoring: Send + Sync {
+    /// The latest `limit` observations of the filter, oldest first.
+    async fn observation_list(&self, filter: &ObservationFilter, limit: u32) -> Result<Vec<Observation>, StoreError>;
+
+    /// Signals of a deployment given in `from` (inclusive) to `until` (exclusive), newest first.
+    async fn signal_list(
+        &self,
+        deployment: &str,
+        from: Option<Timestamp>,
+        until: Option<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<StoredSignal>, StoreError>;
+
+    /// The latest `limit` labels of observations of the filter, in the order of entry; `as_of` is about the labels.
+    async fn labelled_list(
+        &self,
+        filter: &ObservationFilter,
+        limit: u32,
+    ) -> Result<Vec<LabelledObservation>, StoreError>;
+
+    /// What every rule has seen of the version in use, by rule and cut.
+    async fn cell_list(&self, deployment: &Deployment) -> Result<Vec<(CellKey, Cell)>, StoreError>;
+
+    /// How fresh the evidence about the version in use is at `now`, for the gate; `None` when the deployment declares no rule
+    /// about it.
+    async fn evidence_facts(
+        &self,
+        deployment: &Deployment,
+        now: Timestamp,
+    ) -> Result<Option<EvidenceFacts>, StoreError>;
+}

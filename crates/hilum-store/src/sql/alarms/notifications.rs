@@ -1,0 +1,132 @@
+//! The outbox of messages about alarms.
+
+use super::read::{COLUMNS, alarm_from};
+use crate::alarms::{Notification, NotificationEvent, NotificationOutcome};
+use crate::sql::SqlCatalog;
+use crate::sql::act::Act;
+use crate::sql::connection::{Row, json_text, values};
+use crate::{AlarmKey, NotificationKey, StoreError};
+use hilum_audit::{AuditAction, AuditEvent, AuditOutcome, AuditSubject};
+use hilum_types::Timestamp;
+use serde_json::json;
+
+const TAKE: &str = "take messages about alarms";
+
+/// What was taken further in the future than this cannot be: the clock went back since.
+const CLOCK_TOLERANCE_SECONDS: i64 = 3600;
+
+fn notification_columns() -> String {
+    format!(
+        "n.notification_key, n.event, n.level AS n_level, n.contacts, n.state, n.channels_done, n.attempts, \
+         n.last_error, n.created_at, {COLUMNS}"
+    )
+}
+
+fn notification_from(row: &Row) -> Result<Notification, StoreError> {
+    Ok(Notification {
+        key: row.parse("notification_key")?,
+        alarm: alarm_from(row)?,
+        event: row.named("event", NotificationEvent::from_name)?,
+        level: row.number("n_level")?,
+        contacts: row.json("contacts")?,
+        state: row.text("state")?,
+        channels_done: row.json("channels_done")?,
+        attempts: row.number("attempts")?,
+        last_error: row.text_or_none("last_error")?,
+        created_at: row.time("created_at")?,
+    })
+}
+
+pub(super) async fn notification_take(
+    catalog: &SqlCatalog,
+    now: Timestamp,
+    hold_seconds: u32,
+    limit: u32,
+) -> Result<Vec<Notification>, StoreError> {
+    let latest = now.plus_seconds(i64::from(hold_seconds) + CLOCK_TOLERANCE_SECONDS);
+    let sql = "SELECT 1 AS due FROM notification WHERE state = 'queued' AND (due_at <= $1 OR $2 < due_at) LIMIT 1";
+    if catalog.database.row(TAKE, sql, values![now, latest]).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut tx = catalog.database.begin(TAKE).await?;
+    let lock = if tx.is_postgres() { "FOR UPDATE OF n SKIP LOCKED" } else { "" };
+    let sql = format!(
+        "SELECT {} FROM notification n JOIN alarm a ON a.alarm_key = n.alarm_key WHERE n.state = 'queued' \
+         AND (n.due_at <= $1 OR $2 < n.due_at) ORDER BY n.due_at, n.notification_key LIMIT $3 {lock}",
+        notification_columns()
+    );
+    let rows = tx.rows(TAKE, sql, values![now, latest, limit]).await?;
+    let mut taken = rows.iter().map(notification_from).collect::<Result<Vec<_>, _>>()?;
+    for notification in &mut taken {
+        notification.attempts += 1;
+        let sql = "UPDATE notification SET attempts = attempts + 1, due_at = $2 WHERE notification_key = $1";
+        let until = now.plus_seconds(hold_seconds.into());
+        tx.execute(TAKE, sql, values![&notification.key, until]).await?;
+    }
+    tx.commit(TAKE).await?;
+    Ok(taken)
+}
+
+pub(super) async fn notification_channel_done(
+    catalog: &SqlCatalog,
+    key: &NotificationKey,
+    channel: &str,
+) -> Result<(), StoreError> {
+    const WHAT: &str = "note that a message was taken";
+    let mut tx = catalog.database.begin(WHAT).await?;
+    let sql = "SELECT channels_done FROM notification WHERE notification_key = $1";
+    let row = tx.row(WHAT, sql, values![key]).await?.ok_or(StoreError::NotFound("notification"))?;
+    let mut done: Vec<String> = row.json("channels_done")?;
+    if !done.iter().any(|known| known == channel) {
+        done.push(channel.to_owned());
+    }
+    let sql = "UPDATE notification SET channels_done = $2 WHERE notification_key = $1";
+    tx.execute(WHAT, sql, values![key, json_text(&done)?]).await?;
+    tx.commit(WHAT).await
+}
+
+pub(super) async fn notification_end(
+    catalog: &SqlCatalog,
+    key: &NotificationKey,
+    outcome: &NotificationOutcome,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut act = Act::begin(&catalog.database, "end a message about an alarm", "system:notify", now).await?;
+    let sql = "SELECT n.alarm_key, n.attempts, a.code, a.deployment FROM notification n \
+               JOIN alarm a ON a.alarm_key = n.alarm_key WHERE n.notification_key = $1 AND n.state = 'queued'";
+    let row = act.row(sql, values![key]).await?.ok_or(StoreError::NotFound("queued notification"))?;
+    let (alarm, code): (AlarmKey, String) = (row.parse("alarm_key")?, row.text("code")?);
+    let deployment = Some(row.text("deployment")?).filter(|name| !name.is_empty());
+    let (state, due_at, error) = match outcome {
+        NotificationOutcome::Sent => ("sent", None, None),
+        NotificationOutcome::Nobody => ("nobody", None, None),
+        NotificationOutcome::Retry { due_at, error } => ("queued", Some(*due_at), Some(error.as_str())),
+        NotificationOutcome::Dead { error } => ("dead", None, Some(error.as_str())),
+    };
+    let ended_at = (state != "queued").then_some(now);
+    let sql = "UPDATE notification SET state = $2, due_at = COALESCE($3, due_at), last_error = COALESCE($4, last_error), \
+               ended_at = $5 WHERE notification_key = $1";
+    act.execute(sql, values![key, state, due_at, error, ended_at]).await?;
+    if state == "queued" {
+        return act.commit().await;
+    }
+    let event = AuditEvent::new(now, "system:notify", AuditAction::AlarmNotified, AuditSubject::system());
+    let detail = json!({ "alarm": alarm, "notification": key, "state": state });
+    let worst = if state == "dead" { AuditOutcome::MinorFailure } else { AuditOutcome::Success };
+    act.audit_event(event.outcome(worst).detail(&detail));
+    if let NotificationOutcome::Dead { error } = outcome {
+        let text = format!("nobody could be told of an alarm with the code {code}: {error}");
+        act.alarm("notification-dead", &text, None, deployment.as_deref()).await?;
+    }
+    act.commit().await
+}
+
+pub(super) async fn notification_list(catalog: &SqlCatalog, alarm: &AlarmKey) -> Result<Vec<Notification>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM notification n JOIN alarm a ON a.alarm_key = n.alarm_key WHERE n.alarm_key = $1 \
+         ORDER BY n.notification_key",
+        notification_columns()
+    );
+    let rows = catalog.database.rows("list messages about an alarm", sql, values![alarm]).await?;
+    rows.iter().map(notification_from).collect()
+}

@@ -1,0 +1,54 @@
+//! The trait [`Monitoring`] on SQL, and the hooks by which facts enter.
+
+mod carry_out;
+mod facts;
+mod read;
+
+use super::SqlCatalog;
+use crate::StoreError;
+use crate::monitoring::{Monitoring, ObservationFilter, StoredSignal};
+use async_trait::async_trait;
+use hilum_gate::EvidenceFacts;
+use hilum_monitor::figures::LabelledObservation;
+use hilum_monitor::{Cell, CellKey, Observation};
+use hilum_registry::Deployment;
+use hilum_types::Timestamp;
+
+pub(super) use facts::{Ended, enter_label, enter_observation, restart};
+
+#[async_trait]
+impl Monitoring for SqlCatalog {
+    async fn observation_list(&self, filter: &ObservationFilter, limit: u32) -> Result<Vec<Observation>, StoreError> {
+        read::observation_list(self, filter, limit).await
+    }
+
+    async fn signal_list(
+        &self,
+        deployment: &str,
+        from: Option<Timestamp>,
+        until: Option<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<StoredSignal>, StoreError> {
+        read::signal_list(self, deployment, from, until, limit).await
+    }
+
+    async fn evidence_facts(
+        &self,
+        deployment: &Deployment,
+        now: Timestamp,
+    ) -> Result<Option<EvidenceFacts>, StoreError> {
+        read::evidence_facts(self, deployment, now).await
+    }
+
+    async fn labelled_list(
+        &self,
+        filter: &ObservationFilter,
+        limit: u32,
+    ) -> Result<Vec<LabelledObservation>, StoreError> {
+        read::labelled_list(self, filter, limit).await
+    }
+
+    async fn cell_list(&self, deployment: &Deployment) -> Result<Vec<(CellKey, Cell)>, StoreError> {
+        read::cell_list(self, deployment).await
+    }
+}

@@ -1,0 +1,214 @@
+//! What is measured of a study on its way: facts for the gate before release, and the observation that stays.
+
+use crate::evaluate::job_subject;
+use crate::runner::{Context, JobError};
+use hilum_gate::{AcquisitionFacts, EnvelopeFacts, GroupFacts};
+use hilum_monitor::envelope::{EnvelopeCheck, EnvelopeRecord};
+use hilum_monitor::group::{AcquisitionGroup, attributes};
+use hilum_monitor::{Observation, output_facts};
+use hilum_registry::{Deployment, EnvelopePlan, Manifest};
+use hilum_store::Job;
+use hilum_store::acquisition::envelope_of;
+use hilum_types::{Digest, Finding, InstanceHeader, StudyFacts, Uid};
+use std::collections::BTreeMap;
+
+/// What was measured of one study for one deployment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Acquisition {
+    envelope: Option<EnvelopeFacts>,
+    group: Option<GroupFacts>,
+    outside: Option<Vec<String>>,
+}
+
+impl Acquisition {
+    /// As the gate takes it.
+    pub(crate) fn facts(&self) -> AcquisitionFacts<'_> {
+        AcquisitionFacts { envelope: self.envelope.as_ref(), group: self.group.as_ref() }
+    }
+}
+
+/// Compare what was measured with the envelope of the package, and look up its acquisition group.
+///
+/// Where the deployment declares no envelope, one that is on file is compared with all the same, at the usual rate: the
+/// observation keeps what came of it, and the gate does not ask.
+pub(crate) async fn acquisition(
+    context: &Context,
+    deployment: &Deployment,
+    package: &Digest,
+    header: Option<&InstanceHeader>,
+    features: &BTreeMap<String, f64>,
+) -> Result<Acquisition, JobError> {
+    let catalog = &*context.catalog;
+    let declared = deployment.spec.envelope().cloned();
+    let on_file = envelope_of(catalog, package).await?;
+    if declared.is_none() && on_file.is_none() {
+        return Ok(Acquisition::default());
+    }
+    let plan = declared.unwrap_or_default();
+    let (envelope, outside) = compare(&plan, package, on_file.as_ref(), features);
+    let group = match header.map(AcquisitionGroup::of) {
+        None => None,
+        Some(group) => {
+            let key = group.key();
+            let seen = catalog.acquisition_group_get(deployment.family(), package, &key).await?;
+            let reference = on_file.as_ref().and_then(|(_, body)| body.as_ref());
+            Some(GroupFacts {
+                title: group.to_string(),
+                in_reference: reference.is_some_and(|body| body.groups.contains_key(&key)),
+                n_inside: seen.map_or(0, |seen| seen.n_inside),
+                key,
+            })
+        }
+    };
+    Ok(Acquisition { envelope: Some(envelope), group, outside })
+}
+
+/// Facts for the gate, and what lies outside; `None` where nothing could be compared.
+fn compare(
+    plan: &EnvelopePlan,
+    package: &Digest,
+    on_file: Option<&(Digest, Option<EnvelopeRecord>)>,
+    features: &BTreeMap<String, f64>,
+) -> (EnvelopeFacts, Option<Vec<String>>) {
+    let (record, body) = match on_file {
+        Some((record, Some(body))) => (record.short(), body),
+        Some((record, None)) => {
+            let why = format!("record {} is of another version of Hilum; fit the envelope again", record.short());
+            return (EnvelopeFacts::None(why), None);
+        }
+        None => {
+            let why = format!(
+                "none is on file for package {}; `hilum monitor envelope --reference SET --model NAME@VERSION` makes one",
+                package.short()
+            );
+            return (EnvelopeFacts::None(why), None);
+        }
+    };
+    match body.envelope.check(features, plan.false_withhold_rate) {
+        Err(error) => (EnvelopeFacts::None(error.to_string()), None),
+        Ok(check) if check.is_inside() => {
+            let EnvelopeCheck { percentile, n_cases, .. } = check;
+            (EnvelopeFacts::Inside { record, percentile, n_cases }, Some(Vec::new()))
+        }
+        Ok(check) => {
+            let (sentence, names) = (check.sentence(), check.names());
+            (EnvelopeFacts::Outside { record, sentence, names: names.clone() }, Some(names))
+        }
+    }
+}
+
+/// A finished run, as far as the observation keeps it.
+pub(crate) struct Measured<'a> {
+    pub(crate) features: &'a BTreeMap<String, f64>,
+    pub(crate) findings: &'a [Finding],
+    pub(crate) seconds: f64,
+    pub(crate) acquisition: &'a Acquisition,
+}
+
+/// The observation of a study revision that ended for a deployment. Who, when and how it ended the catalog writes itself.
+///
+/// `header` is of the first image of the series that was read, or would have been; `measured` is `None` for a study that
+/// ended without a run.
+pub(crate) fn observe(
+    deployment: &str,
+    package: Digest,
+    header: Option<&InstanceHeader>,
+    measured: Option<&Measured<'_>>,
+) -> Observation {
+    let mut observation = Observation::bare(deployment, package);
+    observation.attributes = header.map(attributes).unwrap_or_default();
+    if let Some(measured) = measured {
+        observation.features =
+            measured.features.iter().filter(|(_, v)| v.is_finite()).map(|(k, v)| (k.clone(), *v)).collect();
+        observation.outputs = output_facts(measured.findings);
+        observation.seconds = Some(measured.seconds);
+        observation.outside_envelope = measured.acquisition.outside.clone();
+    }
+    observation
+}
+
+/// The first image of the series that is read: the chosen one, else the first that the package would take, else the first.
+pub(crate) fn header_of<'a>(
+    facts: &'a StudyFacts,
+    chosen: Option<&Uid>,
+    manifest: Option<&Manifest>,
+) -> Option<&'a InstanceHeader> {
+    let by_uid = |uid: &Uid| facts.series.iter().find(|series| series.series_instance_uid == *uid);
+    let candidate = || {
+        let candidates = manifest?.candidate_series(facts).ok()?;
+        facts.series.get(*candidates.first()?)
+    };
+    let series = chosen.and_then(by_uid).or_else(candidate).or_else(|| facts.series.first())?;
+    series.instances.first()
+}
+
+/// The observation of a job that ended without a run.
+pub(crate) async fn observe_end(context: &Context, job: &Job) -> Result<Option<Observation>, JobError> {
+    let Some(name) = job.deployment.as_deref() else { return Ok(None) };
+    let (study_key, revision) = job_subject(job)?;
+    let Some(deployment) = context.catalog.deployment_get(name).await? else { return Ok(None) };
+    let facts = match context.catalog.study_facts(&study_key, revision).await {
+        Ok(facts) => facts,
+        Err(error) if error.kind() == hilum_store::ErrorKind::Unavailable => return Err(error.into()),
+        // The study ends without attributes rather than not at all.
+        Err(_) => return Ok(None),
+    };
+    let package = context.catalog.package_get(&deployment.package_digest.to_string()).await.ok();
+    let manifest = package.and_then(|package| serde_json::from_value::<Manifest>(package.manifest).ok());
+    let header = header_of(&facts, None, manifest.as_ref());
+    Ok(Some(observe(name, deployment.package_digest, header, None)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hilum_types::{Phi, attribute};
+
+    fn facts(series: &[(&str, &str)]) -> StudyFacts {
+        let uid = |text: &str| text.parse::<Uid>().unwrap();
+        let header = |(series, station): &(&str, &str)| InstanceHeader {
+            sop_instance_uid: uid(&format!("{series}.1")),
+            sop_class_uid: uid("1.2.840.10008.5.1.4.1.1.1"),
+            transfer_syntax_uid: uid("1.2.840.10008.1.2.1"),
+            study_instance_uid: uid("1.2"),
+            series_instance_uid: uid(series),
+            attributes: [(attribute::STATION_NAME.to_owned(), Phi::new(vec![(*station).to_owned()]))].into(),
+        };
+        StudyFacts::from_headers(1, series.iter().map(header).collect()).unwrap()
+    }
+
+    #[test]
+    fn the_chosen_series_says_where_a_study_came_from() {
+        let study = facts(&[("1.3", "DX1"), ("1.4", "DX2")]);
+        let station = |chosen: Option<&str>| {
+            let chosen = chosen.map(|text| text.parse::<Uid>().unwrap());
+            header_of(&study, chosen.as_ref(), None).and_then(|h| h.text(attribute::STATION_NAME)).map(str::to_owned)
+        };
+        assert_eq!(station(Some("1.4")).as_deref(), Some("DX2"));
+        assert_eq!(station(None).as_deref(), Some("DX1"));
+        assert_eq!(station(Some("1.99")).as_deref(), Some("DX1"));
+    }
+
+    #[test]
+    fn an_observation_holds_what_was_measured_and_nothing_that_is_no_number() {
+        let study = facts(&[("1.3", "DX1")]);
+        let features = BTreeMap::from([("noise".to_owned(), 3.5), ("sharpness".to_owned(), f64::NAN)]);
+        let acquisition = Acquisition { outside: Some(vec!["noise".to_owned()]), ..Acquisition::default() };
+        let measured = Measured { features: &features, findings: &[], seconds: 0.25, acquisition: &acquisition };
+        let package = Digest::of(b"package");
+        let made = observe("cxr", package, header_of(&study, None, None), Some(&measured));
+        assert_eq!((made.attributes["station"].as_str(), made.features.len()), ("DX1", 1));
+        assert_eq!((made.outside_envelope, made.seconds), (Some(vec!["noise".to_owned()]), Some(0.25)));
+        assert_eq!(observe("cxr", package, None, None).outside_envelope, None);
+    }
+
+    /// MV-04: whatever keeps a comparison from being made is said with its remedy, and is not taken for inside.
+    #[test]
+    fn without_an_envelope_nothing_is_inside() {
+        let (plan, package) = (EnvelopePlan::default(), Digest::of(b"package"));
+        let features = BTreeMap::from([("noise".to_owned(), 1.0)]);
+        let (facts, outside) = compare(&plan, &package, None, &features);
+        assert!(matches!(&facts, EnvelopeFacts::None(why) if why.contains("hilum monitor envelope")), "{facts:?}");
+        assert_eq!(outside, None);
+    }
+}

@@ -1,0 +1,121 @@
+//! The acquisition envelope of a package: every case of a reference set is measured as in production, and nothing is run.
+
+use super::case::{CaseInput, ask_gate, instances_of, read};
+use super::{Place, Progress, TrialError, deployment};
+use crate::reference::find_set;
+use hilum_infer::measure_series;
+use hilum_monitor::envelope::{Envelope, EnvelopeError, EnvelopeRecord, ReferenceGroup};
+use hilum_monitor::group::AcquisitionGroup;
+use hilum_registry::{Deployment, Manifest};
+use hilum_sign::{NewRecord, Record, RecordKind};
+use hilum_store::records::Package;
+use hilum_types::Timestamp;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What to learn an envelope from.
+pub struct EnvelopeRequest {
+    /// Name or digest of the reference set.
+    pub reference_set: String,
+    /// The package.
+    pub model: Package,
+    /// The deployment it is meant for; it narrows the intended use.
+    pub used_in: Option<Deployment>,
+    /// The rate that the set has to support.
+    pub false_withhold_rate: f64,
+    /// Who asks: `user:<name>`.
+    pub actor: String,
+}
+
+/// What was learned.
+pub struct FittedEnvelope {
+    /// The record it was entered as.
+    pub record: Record,
+    /// Its body.
+    pub body: EnvelopeRecord,
+    /// Whether the same envelope was on file already.
+    pub is_new: bool,
+}
+
+/// What came of one case.
+enum Case {
+    NotEligible,
+    NotMeasured,
+    Measured(BTreeMap<String, f64>, AcquisitionGroup),
+}
+
+/// Learn the envelope of a package from a reference set, and enter it. It is in force for every deployment of the package
+/// that declares one, from the next study on.
+///
+/// # Errors
+/// [`TrialError::Envelope`] when the set is too small for the rate, with how many cases it needs; [`TrialError::Reference`],
+/// [`TrialError::Case`], [`TrialError::Store`].
+pub async fn fit_envelope(
+    place: &Place,
+    request: &EnvelopeRequest,
+    progress: &Arc<dyn Progress>,
+) -> Result<FittedEnvelope, TrialError> {
+    let (set, list) = find_set(&*place.catalog, &request.reference_set).await?;
+    let manifest: Manifest = serde_json::from_value(request.model.manifest.clone()).map_err(|_| TrialError::Defect)?;
+    let now = place.clock.now();
+    let gate = Arc::new((manifest, deployment(&request.model, request.used_in.as_ref(), &BTreeMap::new(), now)?));
+    progress.begin(&format!("measure {}", list.name), list.cases.len());
+    let (mut measured, mut n_not_eligible, mut n_not_measured) = (Vec::new(), 0, 0);
+    let mut groups = BTreeMap::<String, ReferenceGroup>::new();
+    for case in &list.cases {
+        match one(place, &gate, &CaseInput::of(case)?, now).await? {
+            Case::NotEligible => n_not_eligible += 1,
+            Case::NotMeasured => n_not_measured += 1,
+            Case::Measured(features, group) => {
+                let entry = groups.entry(group.key()).or_insert(ReferenceGroup { group, n_cases: 0 });
+                entry.n_cases += 1;
+                measured.push(features);
+            }
+        }
+        progress.done();
+    }
+    let rate = request.false_withhold_rate;
+    let needed = hilum_monitor::envelope::cases_needed(rate)?;
+    if measured.len() < needed {
+        return Err(EnvelopeError::Insufficient { n: measured.len(), needed, rate }.into());
+    }
+    let envelope = Envelope::fit(&measured)?;
+    let body = EnvelopeRecord {
+        format: 1,
+        package: request.model.digest,
+        model: request.model.name.clone(),
+        version: request.model.version.clone(),
+        reference_set: set.digest,
+        n_not_eligible,
+        n_not_measured,
+        groups,
+        envelope,
+    };
+    let new = NewRecord {
+        kind: RecordKind::Envelope,
+        subject: request.model.digest.to_string(),
+        body: json!(body),
+        author: request.actor.clone(),
+    };
+    let added = place.catalog.record_add(&new, place.clock.now()).await?;
+    Ok(FittedEnvelope { record: added.record, body, is_new: added.is_new })
+}
+
+async fn one(
+    place: &Place,
+    gate: &Arc<(Manifest, Deployment)>,
+    input: &CaseInput,
+    now: Timestamp,
+) -> Result<Case, TrialError> {
+    let (facts, parts) = read(input, &*place.blobs).await?;
+    let Ok(series) = ask_gate(&gate.0, &gate.1, &facts, now) else { return Ok(Case::NotEligible) };
+    let instances = instances_of(&facts, &series, &parts);
+    let Some(group) = instances.first().map(|instance| AcquisitionGroup::of(&instance.header)) else {
+        return Ok(Case::NotEligible);
+    };
+    let shared = gate.clone();
+    let measuring = tokio::task::spawn_blocking(move || measure_series(&shared.0, &instances));
+    let features = measuring.await.map_err(|_panicked| TrialError::Defect)?;
+    Ok(if features.is_empty() { Case::NotMeasured } else { Case::Measured(features, group) })
+}

@@ -1,0 +1,94 @@
+use crate::commands::apply::actor;
+use crate::commands::package::find;
+use crate::commands::trial::{Bar, place};
+use crate::config::Config;
+use anyhow::{Result, bail};
+use hilum_monitor::envelope::EnvelopeError;
+use hilum_worker::trial::{EnvelopeRequest, FittedEnvelope, Progress, TrialError, fit_envelope};
+use serde_json::json;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// As of every gate: nothing is known.
+const INSUFFICIENT: u8 = 4;
+
+pub(super) async fn fit(
+    config: &Path,
+    reference: &str,
+    model: &str,
+    deployment: Option<&str>,
+    rate: Option<f64>,
+    as_json: bool,
+) -> Result<ExitCode> {
+    let config = Config::read(config)?;
+    let place = place(&config, true).await?;
+    let used_in = match deployment {
+        None => None,
+        Some(name) => match place.catalog.deployment_get(name).await? {
+            None => bail!("no deployment is named {name:?}; `hilum deployments` shows them"),
+            found => found,
+        },
+    };
+    let declared = used_in.as_ref().and_then(|deployment| deployment.spec.envelope()).cloned().unwrap_or_default();
+    let request = EnvelopeRequest {
+        reference_set: reference.to_owned(),
+        model: find(&*place.catalog, model).await?,
+        used_in,
+        false_withhold_rate: rate.unwrap_or(declared.false_withhold_rate),
+        actor: actor(),
+    };
+    let bar: Arc<dyn Progress> = Arc::new(Bar::default());
+    let fitted = fit_envelope(&place, &request, &bar).await;
+    drop(bar);
+    match fitted {
+        Err(TrialError::Envelope(error @ EnvelopeError::Insufficient { .. })) => {
+            eprintln!("{error}");
+            Ok(ExitCode::from(INSUFFICIENT))
+        }
+        Err(error) => Err(error.into()),
+        Ok(fitted) => {
+            tell(&fitted, request.false_withhold_rate, as_json)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn tell(fitted: &FittedEnvelope, rate: f64, as_json: bool) -> Result<()> {
+    let FittedEnvelope { record, body, is_new } = fitted;
+    let bounds = body.envelope.bounds(rate)?;
+    if as_json {
+        let bounds: serde_json::Map<_, _> = bounds
+            .into_iter()
+            .map(|(name, [lower, upper])| (name, json!({ "lower": lower, "upper": upper })))
+            .collect();
+        let line = json!({
+            "envelope": record.digest,
+            "is_new": is_new,
+            "n_cases": body.envelope.n_cases(),
+            "n_not_eligible": body.n_not_eligible,
+            "n_not_measured": body.n_not_measured,
+            "n_groups": body.groups.len(),
+            "false_withhold_rate": rate,
+            "bounds": bounds,
+        });
+        println!("{line}");
+        return Ok(());
+    }
+    let known = if *is_new { "" } else { " (on file already)" };
+    println!("learned from {} cases of {} acquisition groups{known}", body.envelope.n_cases(), body.groups.len());
+    if 0 < body.n_not_eligible + body.n_not_measured {
+        println!(
+            "left out: {} cases the model is not meant for, {} whose images cannot be measured",
+            body.n_not_eligible, body.n_not_measured
+        );
+    }
+    for (name, [lower, upper]) in bounds {
+        println!("  {name:<20} {lower:>12.4} to {upper:<12.4}");
+    }
+    if !body.envelope.left_out.is_empty() {
+        println!("not compared, because some cases lack them: {}", body.envelope.left_out.join(", "));
+    }
+    println!("envelope = \"{}\"", record.digest);
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! Only while it performs as expected, from outside: the deciding label, the very next study, kills, and the way back.
+
+use crate::program::{PATIENCE, Site, destination, have, package};
+use crate::rollout::{apply, ended, import, phantom, runtime, send};
+use hilum_testkit::SimulatedPacs;
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const NAME: &str = "cxr";
+
+/// Called where there is nothing, too often. Readers decide before the result is there.
+const WATCHED: &str = "state='active'\ndestinations=['pacs']\n[deployment.monitoring]\nreviewed_by='physics'\nreview_days=7\n\
+    [[deployment.monitoring.rule]]\nname='false-calls'\nmetric='specificity'\nfinding='nodule'\nbelow=0.9\nconfidence=0.95\n\
+    action='suspend'\n";
+
+/// `hilum label add`: nobody had seen the answer when they decided that there is nothing.
+fn label_arguments(accession: &str) -> Vec<String> {
+    let fixed =
+        ["label", "add", accession, "--deployment", NAME, "--finding", "nodule", "--truth", "absent", "--by", "anna"];
+    let rest = ["--decided-at", "2020-01-01T00:00:00Z", "--json"];
+    fixed.iter().chain(&rest).map(|text| (*text).to_owned()).collect()
+}
+
+fn label(site: &Site, accession: &str) -> Value {
+    let arguments = label_arguments(accession);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    serde_json::from_str(&site.done(&arguments)).unwrap()
+}
+
+fn evidence(site: &Site) -> Value {
+    serde_json::from_str(&site.done(&["monitor", "evidence", NAME, "--json"])).unwrap()
+}
+
+fn standing(site: &Site) -> Value {
+    let history: Value = serde_json::from_str(&site.done(&["deploy", "history", NAME, "--json"])).unwrap();
+    history["changes"].as_array().unwrap().last().unwrap()["deployment"].clone()
+}
+
+/// MV-05, MV-07: labels until the rule fires, while studies stream in; the very next study is withheld with rule and value;
+/// it survives a restart; two people with evidence lift it.
+#[test]
+fn the_next_study_is_withheld_under_load_and_two_people_lift_it() {
+    let runtime = runtime();
+    let pacs = runtime.block_on(SimulatedPacs::start("PACS".parse().unwrap())).unwrap();
+    let site = Site::new(&destination(&pacs));
+    for (name, role) in [("root", "governance"), ("anna", "clinical"), ("bo", "technical")] {
+        site.person(name, role);
+    }
+    let digest = import(&site, &package("phantom-cxr"));
+    assert!(apply(&site, NAME, &digest, WATCHED).status.success());
+    let running = site.serve("info");
+    for seed in 1..=12 {
+        send(&site, &runtime, &phantom(seed, 0));
+    }
+    for seed in 1..=12 {
+        assert_eq!(ended(&site, &phantom(seed, 0), NAME)["disposition"], "analysed");
+    }
+    // Studies stream in while the deciding label is entered.
+    let over = AtomicBool::new(false);
+    let (since, n_labels) = std::thread::scope(|scope| {
+        let stream = scope.spawn(|| {
+            let sending = crate::rollout::runtime();
+            let mut seed = 100;
+            while !over.load(Ordering::Relaxed) {
+                send(&site, &sending, &phantom(seed, 0));
+                seed += 1;
+            }
+            seed
+        });
+        let begun = Instant::now();
+        let mut n_labels = 0;
+        while standing(&site)["state"] != "suspended" {
+            n_labels += 1;
+            assert!(n_labels <= 12 && begun.elapsed() < 4 * PATIENCE, "the rule never fired: {}", evidence(&site));
+            label(&site, &format!("ACC{n_labels}"));
+        }
+        std::thread::sleep(Duration::from_secs(3));
+        over.store(true, Ordering::Relaxed);
+        let last = stream.join().unwrap();
+        let since = standing(&site)["suspension"]["since"].as_str().unwrap().to_owned();
+        let mut n_withheld = 0;
+        for seed in 100..last {
+            let outcome = ended(&site, &phantom(seed, 0), NAME);
+            let decisions = outcome["decisions"].as_array().cloned().unwrap_or_default();
+            let released = decisions.iter().rfind(|decision| decision["stage"] == "before_release");
+            match outcome["disposition"].as_str().unwrap() {
+                "analysed" => {
+                    let decided_at = released.and_then(|decision| decision["decided_at"].as_str()).unwrap();
+                    assert!(decided_at <= since.as_str(), "released after the stop at {since}: {outcome}");
+                }
+                "withheld" => n_withheld += 1,
+                other => panic!("{other}: {outcome}"),
+            }
+        }
+        assert!(0 < n_withheld, "no study came after the stop, so nothing was tested");
+        (since, n_labels)
+    });
+    println!("{n_labels} labels until the stop at {since}");
+    assert!(2 < n_labels, "one or two labels cannot be enough");
+
+    // The very next study says which rule, and the value that decided.
+    send(&site, &runtime, &phantom(50, 0));
+    let outcome = ended(&site, &phantom(50, 0), NAME).to_string();
+    for told in
+        ["withheld", "stop-rule:false-calls", "specificity for nodule is below 0.9", &format!(" of {n_labels} (")]
+    {
+        assert!(outcome.contains(told), "{told} is not told: {outcome}");
+    }
+    let signals = site.json(&format!("/api/v1/deployments/{NAME}/signals"));
+    assert_eq!(
+        (&signals["items"][0]["action"], &signals["items"][0]["rule"]),
+        (&"suspended".into(), &"false-calls".into())
+    );
+    let alarms = site.json("/api/v1/alarms").to_string();
+    assert!(alarms.contains("suspended by rule false-calls"), "{alarms}");
+    running.stop();
+    let running = site.serve("info");
+    send(&site, &runtime, &phantom(51, 0));
+    assert_eq!(ended(&site, &phantom(51, 0), NAME)["disposition"], "withheld", "it survives a restart");
+
+    // The way back: evidence from after the stop, two signatures, and a fresh start for the detectors.
+    let said = site.refused(&["resume", NAME, "--reason", "it was nothing", "--by", "anna"]);
+    assert!(said.contains("two people") && said.contains("--evidence"), "{said}");
+    let said = site.refused(&["deploy", "propose", NAME, "--reason", "threshold put right"]);
+    assert!(said.contains("monitor evidence"), "{said}");
+    let told: Value =
+        serde_json::from_str(&site.done(&["monitor", "evidence", NAME, "--record", "--json", "--by", "anna"])).unwrap();
+    let record = told["record"].as_str().unwrap().to_owned();
+    let figures = told["figures"].to_string();
+    assert!(figures.contains("specificity") && !figures.contains("accuracy"), "{figures}");
+    let said =
+        site.done(&["deploy", "propose", NAME, "--reason", "threshold put right", "--evidence", &record, "--json"]);
+    let change = serde_json::from_str::<Value>(&said).unwrap()["record"].as_str().unwrap().to_owned();
+    assert!(site.sign(&change, "anna", "approved_clinical").status.success());
+    let said = site.refused(&["resume", NAME, "--reason", "threshold put right", "--by", "anna"]);
+    assert!(said.contains("technical"), "one signature is not two: {said}");
+    assert!(site.sign(&change, "bo", "approved_technical").status.success());
+    site.done(&["resume", NAME, "--reason", "threshold put right", "--by", "anna"]);
+    let history = site.done(&["deploy", "history", NAME, "--json"]);
+    assert!(history.contains(&record) && history.contains(&change), "the change says on what evidence: {history}");
+    assert_eq!(evidence(&site)["rules"].as_array().map(Vec::len), Some(0), "the detectors begin anew");
+    send(&site, &runtime, &phantom(52, 0));
+    assert_eq!(ended(&site, &phantom(52, 0), NAME)["disposition"], "analysed");
+    // A label about a study from before the stop is in figures, and in no detector.
+    label(&site, &format!("ACC{}", n_labels + 1));
+    assert_eq!(evidence(&site)["rules"].as_array().map(Vec::len), Some(0));
+    running.stop();
+    assert!(site.done(&["audit", "verify"]).contains("whole"));
+}
+
+/// The files of the catalog, to be put back.
+fn catalog_files(site: &Site) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let files = std::fs::read_dir(site.path("data")).unwrap().map(|entry| entry.unwrap().path());
+    let named = |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("catalog.sqlite");
+    files.filter(named).map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+}
+
+fn put_back(site: &Site, kept: &[(std::path::PathBuf, Vec<u8>)]) {
+    for (path, _) in catalog_files(site) {
+        std::fs::remove_file(path).unwrap();
+    }
+    kept.iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
+}
+
+/// `hilum label add`, killed at the `when`-th call of that name. Whether it ended by itself.
+fn label_killed_at(site: &Site, accession: &str, call: &str, when: u32) -> bool {
+    let inject = format!("--inject={call}:signal=KILL:when={when}");
+    let status = Command::new("strace")
+        .args(["-f", "-qq", "-e", &format!("trace={call}"), &inject, "-o", "/dev/null"])
+        .arg(Path::new(env!("CARGO_BIN_EXE_hilum")))
+        .args(label_arguments(accession))
+        .arg("--config")
+        .arg(site.path("hilum.toml"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    status.success()
+}
+
+/// Wherever the act of the deciding label is killed, label and stop are both durable, or neither is.
+#[test]
+fn a_killed_label_leaves_both_or_neither() {
+    if !have("strace") {
+        return;
+    }
+    let runtime = runtime();
+    let pacs = runtime.block_on(SimulatedPacs::start("PACS".parse().unwrap())).unwrap();
+    let site = Site::new(&destination(&pacs));
+    let digest = import(&site, &package("phantom-cxr"));
+    let watched = WATCHED.replace("below=0.9\nconfidence=0.95", "consecutive=2");
+    assert!(apply(&site, NAME, &digest, &watched).status.success());
+    let running = site.serve("info");
+    let mut called = Vec::new();
+    for seed in 1..=12 {
+        send(&site, &runtime, &phantom(seed, 0));
+        let outcome = ended(&site, &phantom(seed, 0), NAME);
+        assert_eq!(outcome["disposition"], "analysed");
+        let findings = outcome["inference"]["findings"].as_array().cloned().unwrap_or_default();
+        if findings.iter().any(|finding| finding["label"] == "nodule" && finding["presence"] == "present") {
+            called.push(format!("ACC{seed}"));
+        }
+    }
+    running.stop();
+    let [first, deciding, ..] = called.as_slice() else { panic!("the model called {called:?} only") };
+    label(&site, first);
+    assert_eq!((evidence(&site)["n_labels"].as_u64(), &standing(&site)["state"]), (Some(1), &"active".into()));
+    let kept = catalog_files(&site);
+    let (mut n_kills, mut n_stops) = (0, 0);
+    for call in ["pwrite64", "fdatasync", "openat"] {
+        let stride = if call == "openat" { 9 } else { 1 };
+        for when in (1..).step_by(stride) {
+            put_back(&site, &kept);
+            let ended = label_killed_at(&site, deciding, call, when);
+            n_kills += u32::from(!ended);
+            let n_labels = evidence(&site)["n_labels"].as_u64().unwrap();
+            let stands = standing(&site);
+            let stopped = stands["state"] == "suspended";
+            assert_eq!(n_labels == 2, stopped, "{call} {when}: {n_labels} labels, {stands}");
+            let signals = site.done(&["monitor", "signals", NAME, "--json"]);
+            assert_eq!(signals.lines().count(), usize::from(stopped), "{call} {when}: {signals}");
+            n_stops += u32::from(stopped);
+            if ended {
+                assert!(stopped, "{call}: it ended by itself and did not stop");
+                break;
+            }
+        }
+    }
+    println!("{n_kills} kills, {n_stops} stops");
+    assert!(10 < n_kills && 3 <= n_stops, "{n_kills} kills, {n_stops} stops: nothing was tested");
+    assert!(site.done(&["audit", "verify"]).contains("whole"));
+}

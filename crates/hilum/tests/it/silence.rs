@@ -1,0 +1,135 @@
+//! MV-06: a month without evidence. A real worker and a real model, and a clock that the test moves.
+
+use crate::program::{PATIENCE, package};
+use hilum_dicom::{Limits, read_part10_header};
+use hilum_monitor::{LabelSource, Truth};
+use hilum_registry::DeploymentSpec;
+use hilum_store::labels::NewLabel;
+use hilum_store::records::{NewInstance, Origin, Source};
+use hilum_store::{BlobOptions, BlobStore, Catalog, CatalogOptions, LocalBlobs, StudyKey};
+use hilum_testkit::{Acquisition, FakeClock, Subject, dx};
+use hilum_types::{Clock, Timestamp};
+use hilum_worker::{Models, RetryPolicy, SiteKey, Worker, WorkerOptions};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const DAY: i64 = 86_400;
+
+struct House {
+    catalog: Arc<dyn Catalog>,
+    blobs: LocalBlobs,
+    clock: Arc<FakeClock>,
+}
+
+impl House {
+    async fn start(folder: &Path, state: &str) -> House {
+        let clock = Arc::new(FakeClock::at("2026-11-01T08:00:00Z".parse().unwrap()));
+        let url = format!("sqlite:{}", folder.join("catalog.sqlite").display());
+        let options = CatalogOptions { quiet_seconds: 60, ..CatalogOptions::default() };
+        let catalog = hilum_store::open(&url, &options).await.unwrap();
+        let blobs = LocalBlobs::open(folder, &BlobOptions { reserve_bytes: 0 }).unwrap();
+        let models = Models::new(folder.join("packages"), Default::default());
+        let source = package("phantom-cxr");
+        let imported = models.import(Path::new(&source), &*catalog, "user:test", clock.now()).await.unwrap();
+        let digest = imported.package.digest;
+        let text = format!(
+            "name='cxr'\npackage='{digest}'\nstate='{state}'\ndestinations=['pacs']\n[monitoring.evidence]\nwindow_days=30\nn_min=1"
+        );
+        let spec: DeploymentSpec = toml::from_str(&text).unwrap();
+        catalog.deployment_apply(&spec, digest, "user:test", clock.now()).await.unwrap();
+        let options = WorkerOptions {
+            owner: "silence".into(),
+            slots: 1,
+            shadow_slots: 1,
+            lease_seconds: 600,
+            retry: RetryPolicy { seconds_first: 5, seconds_max: 5, attempts_max: 2 },
+            ae_title: "HILUM".parse().unwrap(),
+            product_timeout: Duration::from_secs(5),
+            data_dir: folder.to_owned(),
+        };
+        let site_key = SiteKey::open(folder).unwrap();
+        let worker =
+            Worker::new(catalog.clone(), blobs.clone(), models, vec![], clock.clone(), site_key, options).unwrap();
+        // It ends with the test's runtime.
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        tokio::spawn(async move {
+            let _kept_open = stop;
+            worker.run(stopped).await;
+        });
+        House { catalog, blobs, clock }
+    }
+
+    /// A study comes on that day, and how it ends: disposition and code of the reason.
+    async fn study(&self, seed: u64, day: i64) -> (StudyKey, String) {
+        let begin: Timestamp = "2026-11-01T08:00:00Z".parse().unwrap();
+        self.clock.set(begin.plus_seconds(day * DAY));
+        let now = self.clock.now();
+        let image = dx(seed, &Subject::seeded(seed, now), &Acquisition::radiograph(), &[]).unwrap().instances.remove(0);
+        let header = read_part10_header(image.part10(), &Limits::default()).unwrap().header;
+        let stored = self.blobs.blob_put(image.part10().to_vec().into()).await.unwrap();
+        let origin = Origin { peer: "DX1".into(), source: Source::Dimse };
+        let (content, size) = (image.digest(), stored.size);
+        let new = NewInstance { header, blob: stored.digest, content, size, origin, received_at: now };
+        let outcome = self.catalog.instances_commit(&[new], now).await.unwrap().remove(0);
+        let key = outcome.study_key().unwrap().clone();
+        self.clock.advance(61);
+        let begun = Instant::now();
+        loop {
+            let study = self.catalog.study_get(&key).await.unwrap().unwrap();
+            if let Some(ended) = study.dispositions.first() {
+                let code = ended.disposition.reason().map_or("", |reason| reason.code.as_str());
+                return (key, format!("{} {code}", ended.disposition.name()).trim_end().to_owned());
+            }
+            assert!(begun.elapsed() < PATIENCE, "the study has not ended: {study:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn label(&self, study_key: &StudyKey) {
+        let label = NewLabel {
+            origin: format!("test:{study_key}"),
+            study_key: study_key.clone(),
+            revision: None,
+            deployment: "cxr".into(),
+            finding: "nodule".into(),
+            truth: Truth::Absent,
+            agreement: None,
+            source: LabelSource::Adjudication,
+            extractor: None,
+            extractor_measured: false,
+            decided_at: "2020-01-01T00:00:00Z".parse().unwrap(),
+            report: None,
+            comment: None,
+            by: "user:anna".into(),
+        };
+        self.catalog.label_add(&label, self.clock.now()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_days_of_silence_withhold() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::start(folder.path(), "active").await;
+    let (first, ended) = house.study(1, 0).await;
+    assert_eq!(ended, "analysed");
+    assert_eq!(house.study(2, 29).await.1, "analysed", "the first window is not over");
+    assert_eq!(house.study(3, 30).await.1, "withheld evidence.stale", "nobody ever said that it performs");
+    // A label of the first day is too old by now; one of the 29th day is evidence until the 59th.
+    house.label(&first).await;
+    assert_eq!(house.study(4, 31).await.1, "withheld evidence.stale");
+    let (second, _) = house.study(5, 32).await;
+    let ended = house.catalog.study_get(&second).await.unwrap().unwrap();
+    let text = ended.dispositions[0].disposition.reason().unwrap().text.clone();
+    assert!(text.contains("last 30 days") && text.contains("silence is not health"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_of_the_window_lets_it_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::start(folder.path(), "active").await;
+    let (seen, _) = house.study(1, 20).await;
+    house.label(&seen).await;
+    assert_eq!(house.study(2, 45).await.1, "analysed");
+    assert_eq!(house.study(3, 51).await.1, "withheld evidence.stale");
+}
