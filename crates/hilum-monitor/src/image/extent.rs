@@ -28,16 +28,19 @@ struct Span {
 
 const EMPTY: Span = Span { low: f32::INFINITY, high: f32::NEG_INFINITY };
 
+#[inline(always)]
 fn lower(a: f32, b: f32) -> f32 {
     if b < a { b } else { a }
 }
 
+#[inline(always)]
 fn upper(a: f32, b: f32) -> f32 {
     if a < b { b } else { a }
 }
 
 impl Extent {
     /// `None` when a value, or the distance of smallest and largest, is not finite.
+    #[inline(always)]
     pub(super) fn of(values: &[f32], rows: usize, columns: usize) -> Option<Extent> {
         let (mut lows, mut highs) = (vec![f32::INFINITY; columns], vec![f32::NEG_INFINITY; columns]);
         let (mut of_rows, mut ends) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
@@ -92,6 +95,7 @@ impl Extent {
 }
 
 /// Span of a row, and 0 when all its values are finite.
+#[inline(always)]
 fn row_span(row: &[f32]) -> (Span, f32) {
     let (chunks, rest) = row.as_chunks::<8>();
     let (mut lows, mut highs, mut zeros) = ([f32::INFINITY; 8], [f32::NEG_INFINITY; 8], [0.0f32; 8]);
@@ -109,6 +113,7 @@ fn row_span(row: &[f32]) -> (Span, f32) {
 }
 
 /// Pixels of a row at both ends of its span.
+#[inline(always)]
 fn count_ends(row: &[f32], span: Span) -> [u32; 2] {
     let (mut low, mut high) = (0u32, 0u32);
     for value in row {

@@ -40,6 +40,7 @@ impl Histogram {
         Histogram { low, high, scale, counts: Box::new([0; BINS]), n, n_low, n_high, sum, sum_squares }
     }
 
+    #[inline(always)]
     pub(super) fn add(&mut self, row: &[f32]) {
         let (low, high, scale) = (self.low, self.high, self.scale);
         for value in row {

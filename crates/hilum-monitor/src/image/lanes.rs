@@ -6,7 +6,7 @@ const WIDTH: usize = 8;
 const FLUSH: usize = 16;
 
 /// `M` sums over `f` of the elements at the same place of `N` rows of one length; longer ones are cut to the shortest.
-#[inline]
+#[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "the same place of several rows")]
 pub(super) fn sums<const N: usize, const M: usize>(rows: [&[f32]; N], f: impl Fn([f32; N]) -> [f32; M]) -> [f64; M] {
     let length = rows.iter().map(|row| row.len()).min().unwrap_or(0);

@@ -100,12 +100,41 @@ pub fn measure(samples: &Samples<'_>) -> Result<ImageFeatures, ImageError> {
     if rows.checked_mul(columns) != Some(values.len()) {
         return Err(ImageError::Shape { values: values.len(), rows, columns });
     }
-    let extent = Extent::of(values, rows, columns).ok_or(ImageError::NotFinite)?;
-    let (histogram, texture) = pass(values, columns, &extent);
+    let (extent, histogram, texture) = passes(values, rows, columns).ok_or(ImageError::NotFinite)?;
     Ok(ImageFeatures(name(samples, &extent, &histogram, &texture)))
 }
 
+/// Both passes, with vectors twice as wide where the processor has them. The numbers are the same to the last bit: no
+/// operation is fused, and the lanes are added in the same order.
+fn passes(values: &[f32], rows: usize, columns: usize) -> Option<(Extent, Histogram, Texture)> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        fn wide(values: &[f32], rows: usize, columns: usize) -> Option<(Extent, Histogram, Texture)> {
+            narrow(values, rows, columns)
+        }
+        if std::arch::is_x86_feature_detected!("avx2") {
+            #[expect(
+                unsafe_code,
+                reason = "safe code in a function that may only be called where its instructions exist"
+            )]
+            // SAFETY: the processor has just said that it has AVX2, the only thing `wide` asks for.
+            return unsafe { wide(values, rows, columns) };
+        }
+    }
+    narrow(values, rows, columns)
+}
+
+/// Inlined with all it calls, so that it is compiled for the instructions of its caller.
+#[inline(always)]
+fn narrow(values: &[f32], rows: usize, columns: usize) -> Option<(Extent, Histogram, Texture)> {
+    let extent = Extent::of(values, rows, columns)?;
+    let (histogram, texture) = pass(values, columns, &extent);
+    Some((extent, histogram, texture))
+}
+
 /// The second pass: everything that is measured inside the margins.
+#[inline(always)]
 fn pass(values: &[f32], columns: usize, extent: &Extent) -> (Histogram, Texture) {
     let (top, bottom) = (extent.rows.start, extent.rows.end);
     let row = |index: usize| &values[index * columns..][extent.columns.clone()];

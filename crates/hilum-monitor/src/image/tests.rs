@@ -68,6 +68,17 @@ fn a_mirrored_picture_changes_the_sign_of_its_side() {
     assert!(0.5 < plain && turned < -0.5, "{plain} {turned}");
 }
 
+/// An envelope fitted on one machine holds on every other.
+#[test]
+fn the_width_of_vectors_changes_no_bit() {
+    for (rows, columns) in [(16, 16), (67, 83), (300, 411)] {
+        let values = picture(rows, columns, 40.0);
+        let (wide, narrow) = (passes(&values, rows, columns).unwrap(), narrow(&values, rows, columns).unwrap());
+        // Every digit of every number: the text of a float is the shortest that gives it back.
+        assert_eq!(format!("{wide:?}"), format!("{narrow:?}"), "{rows} x {columns}");
+    }
+}
+
 #[test]
 fn margins_are_seen_and_left_out() {
     let inner = picture(100, 80, 60.0);

@@ -42,6 +42,7 @@ impl Texture {
     }
 
     /// Take a row; `before` is the one above, `after` are those 1, 2 and 4 rows further on, where the image has them.
+    #[inline(always)]
     pub(super) fn add(&mut self, index: usize, row: &[f32], before: Option<&[f32]>, after: [Option<&[f32]>; 3]) {
         let block_row = (index * BLOCKS / self.rows).min(BLOCKS - 1);
         for (block, sum) in self.blocks[block_row].iter_mut().enumerate() {
@@ -69,6 +70,7 @@ impl Texture {
     }
 
     /// Immerkaer's kernel is the second difference along the row of the second difference down the columns.
+    #[inline(always)]
     fn curvature(&mut self, row: &[f32], above: &[f32], below: &[f32]) {
         for (((second, up), mid), down) in self.second.iter_mut().zip(above).zip(row).zip(below) {
             *second = (up - mid) + (down - mid);
