@@ -3,10 +3,15 @@
 //! The files are what the example `image_features` prints. One CSV line for each group: mean over the splits, and the 5 % and
 //! 95 % quantile.
 
+#[path = "shared/features.rs"]
+mod features;
+#[path = "../tests/it/halves.rs"]
+mod halves;
 #[path = "../tests/it/splits.rs"]
 mod splits;
 
-use splits::{Features, Split, split};
+use features::read;
+use splits::{Split, split};
 use std::collections::BTreeMap;
 
 fn main() -> Result<(), String> {
@@ -46,16 +51,4 @@ fn main() -> Result<(), String> {
         line(name, studies.len(), splits.iter().map(|split| split.foreign[name]).collect());
     }
     Ok(())
-}
-
-fn read(path: &str, without: &[String]) -> Result<Vec<Features>, String> {
-    let text = std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
-    let mut lines = text.lines();
-    let names: Vec<&str> = lines.next().unwrap_or_default().split(',').skip(1).collect();
-    let row = |line: &str| {
-        let values = line.split(',').skip(1).map(str::parse::<f64>);
-        let pairs = names.iter().zip(values).filter(|(name, _)| !without.iter().any(|left_out| left_out == **name));
-        pairs.map(|(name, value)| Ok(((*name).to_owned(), value.map_err(|e| format!("{path}: {e}"))?))).collect()
-    };
-    lines.map(row).collect()
 }

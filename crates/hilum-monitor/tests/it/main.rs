@@ -1,9 +1,11 @@
 //! Features against numpy, covariance against scikit-learn, and the envelope on real radiographs.
 
+mod halves;
 mod peers;
 mod read;
 mod real_radiographs;
 mod splits;
+mod stream;
 
 use std::path::PathBuf;
 

@@ -1,7 +1,10 @@
-//! MV-04 on real radiographs: `examples/envelope_shift.rs` does a hundred splits of all of them (docs/measurements.md).
+//! MV-04 on real radiographs: `examples/envelope_shift.rs` and `examples/stream_shift.rs` do a hundred splits of all of
+//! them (docs/measurements.md).
 
+use crate::halves::Features;
 use crate::read::{Change, decode};
-use crate::splits::{Features, split};
+use crate::splits::split;
+use crate::stream::stream;
 use crate::{files, shared};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -49,6 +52,23 @@ fn mv_04_another_site_is_outside_and_the_own_is_inside() {
             let outside = mean(&|split| split.foreign[name]);
             println!("{what}: {name} {outside:.4}");
             assert!(0.9 <= outside, "{what}: only {outside} of {name} are outside");
+        }
+    }
+}
+
+/// MV-21: the own films raise no signal, and those of another site are found within a few studies.
+#[test]
+fn mv_21_a_stream_of_another_site_is_signalled_and_the_own_is_not() {
+    let Some(shared) = shared() else { return };
+    let cxr = shared.join("data/cxr");
+    let native = measured(&cxr.join("kermany-test"), 1, Change::default());
+    let hannover = measured(&cxr.join("hannover"), 4, Change::default());
+    let calm = (1..=20).filter(|seed| stream(&native, None, 0, 0.03, *seed).unwrap().first.is_none()).count();
+    assert!(19 <= calm, "{} of 20 streams of the own site raised a signal", 20 - calm);
+    for (share, within) in [(1.0, 10), (0.3, 100)] {
+        for seed in 1..=5 {
+            let found = stream(&native, Some((&hannover, share)), 1000, 0.03, seed).unwrap();
+            assert!(found.first.as_ref().is_some_and(|(at, _)| *at <= within), "share {share}, seed {seed}: {found:?}");
         }
     }
 }

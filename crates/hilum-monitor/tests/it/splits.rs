@@ -1,9 +1,8 @@
 //! Half of a site as reference, the other half and other sites as studies.
 
+use crate::halves::{Features, halves};
 use hilum_monitor::envelope::Envelope;
 use std::collections::BTreeMap;
-
-pub(crate) type Features = BTreeMap<String, f64>;
 
 /// Shares of studies outside, in 0 to 1: of the half that was not learned from, and of every other group.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,19 +27,12 @@ pub(crate) fn split(
     rate: f64,
     seed: u64,
 ) -> Result<Split, String> {
-    let mut order: Vec<usize> = (0..native.len()).collect();
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    for at in (1..order.len()).rev() {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        order.swap(at, (state >> 33) as usize % (at + 1));
-    }
-    let chosen = |part: &[usize]| part.iter().map(|at| native[*at].clone()).collect::<Vec<Features>>();
-    let (reference, rest) = order.split_at(native.len() / 2);
-    let envelope = Envelope::fit(&chosen(reference)).map_err(|e| e.to_string())?;
+    let (reference, rest) = halves(native, seed);
+    let envelope = Envelope::fit(&reference).map_err(|e| e.to_string())?;
     let mut shares = BTreeMap::new();
     for (name, studies) in foreign {
         shares.insert(name.clone(), share(&envelope, studies, rate)?);
     }
-    let native = share(&envelope, &chosen(rest), rate)?;
+    let native = share(&envelope, &rest, rate)?;
     Ok(Split { n_reference: reference.len(), native, foreign: shares })
 }
