@@ -22,4 +22,4 @@ pub use model_signature::{
 };
 pub use person::{PersonKey, ToSign};
 pub use record::{NewRecord, Record, RecordKind, Signature, SignatureMeaning};
-pub use seal::{SealRandom, hash_password, open_key, seal_key, verify_password};
+pub use seal::{SealRandom, open_key, open_nothing, seal_key};
