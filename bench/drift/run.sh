@@ -29,7 +29,13 @@ cargo build --release --quiet -p hilum
 hilum="${CARGO_TARGET_DIR:-target}/release/hilum"
 evidently="$peers/evidently/bin/python" alibi="$peers/alibi/bin/python" here=bench/drift
 "$evidently" $here/inputs.py "$work" "$rows"
-measure() { python3 $here/measure.py "$1" -- "${@:2}" 2>/dev/null; }
+# The peers warn a lot, so what a run says goes to a file, and is shown when the run fails.
+measure() {
+  if ! python3 $here/measure.py "$1" -- "${@:2}" 2>"$work/errors"; then
+    { echo "bench/drift: $1 failed:"; tail -n 20 "$work/errors"; } >&2
+    return 1
+  fi
+}
 table() { echo "$work/table-ref.csv" "$work/table-cur.csv"; }
 points() { echo "$work/points-ref.csv" "$work/points-$1.csv"; }
 for round in $(seq "$rounds"); do

@@ -18,8 +18,9 @@ pub use canonical::canonical_text;
 pub use error::{PASSWORD_CHARS_MIN, SignError};
 pub use maker_key::{MakerKey, MakerPublicKey};
 pub use model_signature::{
-    Difference, FileDigest, SIGNATURE_BYTES_MAX, SignedTree, claimed_fingerprint, read_tree_signature, sign_tree,
+    Difference, FileDigest, SIGNATURE_BYTES_MAX, SignedTree, claimed_fingerprint, differences, read_tree_signature,
+    sign_tree,
 };
-pub use person::{PersonKey, ToSign};
+pub use person::{PersonKey, ToSign, unhex};
 pub use record::{NewRecord, Record, RecordKind, Signature, SignatureMeaning};
-pub use seal::{SealRandom, hash_password, open_key, seal_key, verify_password};
+pub use seal::{SealRandom, open_key, open_nothing, seal_key};

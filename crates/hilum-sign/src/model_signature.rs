@@ -70,18 +70,26 @@ impl std::fmt::Display for Difference {
 impl SignedTree {
     /// Every difference between `files` and what was signed, by path; empty when they are the same.
     pub fn compare(&self, files: &[FileDigest]) -> Vec<Difference> {
-        let mut left: BTreeMap<&str, &[u8; 32]> = self.files.iter().map(|(path, sha)| (path.as_str(), sha)).collect();
-        let mut differences = Vec::new();
-        for file in files {
-            match left.remove(file.path.as_str()) {
-                None => differences.push(Difference::Extra(file.path.clone())),
-                Some(sha256) if *sha256 != file.sha256 => differences.push(Difference::Changed(file.path.clone())),
-                Some(_) => {}
-            }
-        }
-        differences.extend(left.into_keys().map(|path| Difference::Missing(path.to_owned())));
-        differences
+        differences(&self.files, files)
     }
+}
+
+/// Every difference between the files found and those listed, by path; empty when they are the same.
+pub fn differences<'a>(
+    listed: &BTreeMap<String, [u8; 32]>,
+    found: impl IntoIterator<Item = &'a FileDigest>,
+) -> Vec<Difference> {
+    let mut left: BTreeMap<&str, &[u8; 32]> = listed.iter().map(|(path, sha)| (path.as_str(), sha)).collect();
+    let mut differences = Vec::new();
+    for file in found {
+        match left.remove(file.path.as_str()) {
+            None => differences.push(Difference::Extra(file.path.clone())),
+            Some(sha256) if *sha256 != file.sha256 => differences.push(Difference::Changed(file.path.clone())),
+            Some(_) => {}
+        }
+    }
+    differences.extend(left.into_keys().map(|path| Difference::Missing(path.to_owned())));
+    differences
 }
 
 /// Sign a tree; the text is the content of a `.sig` file, which belongs beside the tree, not into it.

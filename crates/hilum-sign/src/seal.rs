@@ -1,9 +1,10 @@
-//! Passwords and the keys they protect: Argon2id (RFC 9106) for both, ChaCha20-Poly1305 (RFC 8439) around the key.
+//! Keys that a password protects: Argon2id (RFC 9106) of the password, ChaCha20-Poly1305 (RFC 8439) around the key.
+//!
+//! No hash of the password is kept: it is the right one when it opens the key.
 
 use crate::SignError;
 use crate::error::PASSWORD_CHARS_MIN;
 use crate::person::PersonKey;
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -15,42 +16,18 @@ const MEMORY_KIB: u32 = 65_536;
 const PASSES: u32 = 3;
 const LANES: u32 = 4;
 
-/// Random bytes that hashing and sealing need. The caller draws them afresh each time.
+/// Random bytes that sealing needs. The caller draws them afresh each time.
 #[derive(Clone, Copy)]
 pub struct SealRandom {
     /// Salt of the key that protects the secret key.
     pub seal_salt: [u8; 16],
     /// Nonce of the encryption.
     pub nonce: [u8; 12],
-    /// Salt of the password hash; different from the other one.
-    pub hash_salt: [u8; 16],
 }
 
 fn argon2(memory_kib: u32, passes: u32, lanes: u32) -> Result<Argon2<'static>, SignError> {
     let params = Params::new(memory_kib, passes, lanes, Some(32)).map_err(|e| SignError::Argon2(e.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-}
-
-/// Argon2id hash of a password, in PHC string format.
-///
-/// # Errors
-/// [`SignError::ShortPassword`] below [`PASSWORD_CHARS_MIN`] characters.
-pub fn hash_password(password: &str, salt: &[u8; 16]) -> Result<String, SignError> {
-    if password.chars().count() < PASSWORD_CHARS_MIN {
-        return Err(SignError::ShortPassword);
-    }
-    let salt = SaltString::encode_b64(salt).map_err(|e| SignError::Argon2(e.to_string()))?;
-    let hash = argon2(MEMORY_KIB, PASSES, LANES)?.hash_password(password.as_bytes(), &salt);
-    Ok(hash.map_err(|e| SignError::Argon2(e.to_string()))?.to_string())
-}
-
-/// Whether `password` is the one of a PHC string.
-///
-/// # Errors
-/// [`SignError::WrongPassword`]; [`SignError::Malformed`] when the hash is none.
-pub fn verify_password(password: &str, hash: &str) -> Result<(), SignError> {
-    let hash = PasswordHash::new(hash).map_err(|_| SignError::Malformed("the password hash"))?;
-    argon2(MEMORY_KIB, PASSES, LANES)?.verify_password(password.as_bytes(), &hash).map_err(|_| SignError::WrongPassword)
 }
 
 /// Seal a person's key under their password: text `1$m$t$p$salt$nonce$box`, the last three in base64.
@@ -103,6 +80,15 @@ pub fn open_key(sealed: &str, user: &str, public_key: &str, password: &str) -> R
     Ok(key)
 }
 
+/// The answer about a key that does not exist, after the work that [`open_key`] does for one that does: how long it takes tells
+/// nobody which names are users.
+pub fn open_nothing(password: &str) -> SignError {
+    match cipher(password, &[0; 16], (MEMORY_KIB, PASSES, LANES)) {
+        Ok(_) => SignError::WrongPassword,
+        Err(error) => error,
+    }
+}
+
 fn about(user: &str, public_key: &str) -> String {
     format!("hilum user key 1\n{user}\n{public_key}")
 }
@@ -119,7 +105,7 @@ fn cipher(password: &str, salt: &[u8; 16], cost: (u32, u32, u32)) -> Result<ChaC
 mod tests {
     use super::*;
 
-    const RANDOM: SealRandom = SealRandom { seal_salt: [1; 16], nonce: [2; 12], hash_salt: [3; 16] };
+    const RANDOM: SealRandom = SealRandom { seal_salt: [1; 16], nonce: [2; 12] };
 
     #[test]
     fn only_the_password_opens_the_key() {
@@ -139,12 +125,19 @@ mod tests {
     }
 
     #[test]
-    fn passwords_are_checked() {
-        let hash = hash_password("correct horse", &RANDOM.hash_salt).unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=65536,t=3,p=4$"), "{hash}");
-        assert_eq!(verify_password("correct horse", &hash), Ok(()));
-        assert_eq!(verify_password("correct house", &hash), Err(SignError::WrongPassword));
-        assert_eq!(verify_password("x", "plain"), Err(SignError::Malformed("the password hash")));
-        assert_eq!(hash_password("sieben7", &[0; 16]), Err(SignError::ShortPassword));
+    fn a_key_that_is_not_there_takes_as_long() {
+        let timed = |work: &dyn Fn() -> Option<SignError>| {
+            let start = std::time::Instant::now();
+            assert_eq!(work(), Some(SignError::WrongPassword));
+            start.elapsed().as_secs_f64()
+        };
+        let key = PersonKey::from_seed([9; 32]);
+        let sealed = seal_key(&key, "anna", "correct horse", &RANDOM).unwrap();
+        let public = key.public_key();
+        let shortest = |work: &dyn Fn() -> Option<SignError>| (0..5).map(|_| timed(work)).fold(f64::MAX, f64::min);
+        let there = shortest(&|| open_key(&sealed, "anna", &public, "x").err());
+        let not_there = shortest(&|| Some(open_nothing("x")));
+        // Without the work it would be a hundred thousand times shorter; a busy machine makes it a few times longer.
+        assert!(there < 10.0 * not_there, "{not_there} s and {there} s");
     }
 }

@@ -3,7 +3,7 @@
 use crate::check;
 use crate::error::StatsError;
 use crate::estimate::Estimate;
-use crate::ranks::clusters;
+use crate::ranks::{clustered_mean, independent};
 use crate::special::z_of_level;
 use serde::{Deserialize, Serialize};
 
@@ -43,11 +43,7 @@ pub fn decision_curve(
     check::same_length(what, labels.len(), probabilities.len())?;
     check::probabilities(what, probabilities)?;
     let z = z_of_level(what, level)?;
-    if let Some(patients) = patients {
-        check::same_length(what, labels.len(), patients.len())?;
-    }
-    let patients = clusters(labels.len(), patients);
-    check::at_least(what, "patients", 2, patients.n as u64)?;
+    let patients = independent(what, labels.len(), patients)?;
     let n = labels.len() as f64;
     let prevalence = labels.iter().filter(|&&label| label).count() as f64 / n;
 
@@ -61,13 +57,8 @@ pub fn decision_curve(
             (true, true) => 1.0,
             (true, false) => -odds,
         };
-        let value = labels.iter().zip(probabilities).map(|(&label, &p)| gain(label, p)).sum::<f64>() / n;
-        let mut residuals = vec![0.0; patients.n];
-        for ((&patient, &label), &p) in patients.of_case.iter().zip(labels).zip(probabilities) {
-            residuals[patient as usize] += gain(label, p) - value;
-        }
-        let k = patients.n as f64;
-        let half = z * (k / (k - 1.0) * residuals.iter().map(|r| r * r).sum::<f64>()).sqrt() / n;
+        let gains: Vec<f64> = labels.iter().zip(probabilities).map(|(&label, &p)| gain(label, p)).collect();
+        let (value, half) = clustered_mean(&gains, &patients, z);
         let method = "net-benefit/normal".into();
         let model = Estimate { value, lower: value - half, upper: value + half, level, n: patients.n as u64, method };
         Ok(NetBenefit { threshold, model, treat_all: prevalence - (1.0 - prevalence) * odds })

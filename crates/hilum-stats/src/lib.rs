@@ -47,7 +47,8 @@ pub use multiplicity::{benjamini_hochberg, benjamini_yekutieli, e_benjamini_hoch
 pub use noninferiority::{NonInferiority, noninferiority_auroc, noninferiority_paired, noninferiority_unpaired};
 pub use proportion::{
     ConfusionTable, PairedTable, ProportionInterval, agresti_coull, clopper_pearson, difference_score,
-    difference_score_test, mcnemar, mcnemar_exact, newcombe_difference, proportion, proportion_clustered, wilson,
+    difference_score_test, mcnemar, mcnemar_exact, newcombe_difference, poisson_bounds, proportion,
+    proportion_clustered, wilson,
 };
 pub use resampling::{Bootstrap, BootstrapInterval, bootstrap};
 pub use segmentation::{EmptyMasks, Grid, Overlap, SurfaceDistances, dice, iou, surface_distances};

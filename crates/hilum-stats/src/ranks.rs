@@ -1,5 +1,8 @@
 //! Order of scores, with ties: the one sort that AUC, DeLong, average precision and the curves share.
 
+use crate::StatsError;
+use crate::check;
+
 /// For each case the number of distinct smaller scores.
 pub(crate) struct Ranks {
     /// Rank of each case, in the order of the cases; equal scores share one.
@@ -225,6 +228,31 @@ pub(crate) fn clusters(n_cases: usize, patients: Option<&[u64]>) -> Clusters {
     });
     let of_case = of_case.collect();
     Clusters { of_case, n: numbers.len() }
+}
+
+/// Patients of the cases of a mean, at least two of them.
+pub(crate) fn independent(
+    what: &'static str,
+    n_cases: usize,
+    patients: Option<&[u64]>,
+) -> Result<Clusters, StatsError> {
+    if let Some(patients) = patients {
+        check::same_length(what, n_cases, patients.len())?;
+    }
+    let patients = clusters(n_cases, patients);
+    check::at_least(what, "patients", 2, patients.n as u64)?;
+    Ok(patients)
+}
+
+/// Mean of a value per case, and half of its normal interval with the variance between patients.
+pub(crate) fn clustered_mean(values: &[f64], patients: &Clusters, z: f64) -> (f64, f64) {
+    let (n, k) = (values.len() as f64, patients.n as f64);
+    let mean = values.iter().sum::<f64>() / n;
+    let mut residuals = vec![0.0; patients.n];
+    for (&patient, value) in patients.of_case.iter().zip(values) {
+        residuals[patient as usize] += value - mean;
+    }
+    (mean, z * (k / (k - 1.0) * residuals.iter().map(|r| r * r).sum::<f64>()).sqrt() / n)
 }
 
 #[cfg(test)]

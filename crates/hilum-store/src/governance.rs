@@ -35,7 +35,8 @@ pub struct User {
     pub display_name: String,
     /// Stable names of their roles: `clinical`, `technical`, `governance`, `radiologist`, `data_scientist`, `auditor`.
     pub roles: Vec<String>,
-    /// Argon2id hash in PHC string format.
+    /// Empty, because whether a password is right shows by its opening the key. Rows entered earlier hold a hash that nothing
+    /// reads, until the next change of the password.
     pub password_hash: String,
     /// Ed25519 public key, 64 hexadecimal digits.
     pub public_key: String,

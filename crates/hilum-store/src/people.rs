@@ -79,7 +79,7 @@ pub async fn sign_in(
     let (known, secret) = (user.clone(), password.to_owned());
     let opened = slow(move || match known {
         Some(user) => hilum_sign::open_key(&user.sealed_key, &user.name, &user.public_key, &secret),
-        None => hilum_sign::hash_password(&format!("{secret}        "), &[0; 16]).and(Err(SignError::WrongPassword)),
+        None => Err(hilum_sign::open_nothing(&secret)),
     });
     match (opened.await?, user) {
         (Ok(key), Some(user)) if user.active => Ok(SignedIn { user, key }),
@@ -134,14 +134,12 @@ pub async fn with_new_key(user: User, password: &str) -> Result<User, StoreError
 }
 
 async fn sealed(mut user: User, key: PersonKey, password: String) -> Result<User, StoreError> {
-    let random = SealRandom { seal_salt: rand::random(), nonce: rand::random(), hash_salt: rand::random() };
+    let random = SealRandom { seal_salt: rand::random(), nonce: rand::random() };
     user.public_key = key.public_key();
+    user.password_hash.clear();
     let name = user.name.clone();
-    let made = slow(move || {
-        let sealed = hilum_sign::seal_key(&key, &name, &password, &random)?;
-        Ok((hilum_sign::hash_password(&password, &random.hash_salt)?, sealed))
-    });
-    (user.password_hash, user.sealed_key) = made.await?.map_err(|error| refused("set a password", &error))?;
+    let made = slow(move || hilum_sign::seal_key(&key, &name, &password, &random));
+    user.sealed_key = made.await?.map_err(|error| refused("set a password", &error))?;
     Ok(user)
 }
 

@@ -233,19 +233,11 @@ impl Settings<'_> {
             second.push((champion <= other.scores[case]) == wanted);
             patients.extend(own.patients.as_ref().map(|patients| patients[case]));
         }
-        let patients = own.patients.is_some().then_some(patients);
-        let clustered = patients.as_ref().is_some_and(|patients| has_repeats(patients));
         let n_cases = first.len() as u64;
-        if method != Method::Bootstrap && !clustered {
-            return Ok(Figure::new(named(what, PairedTable::of(&first, &second)?.tango(level)?), n_cases));
-        }
-        if first == second {
-            // Without any discordant pair resampling shows none; Tango's interval still knows how few there are.
-            let both = patients.map_or(n_cases, |patients| distinct(&patients));
-            return Ok(Figure::new(named(what, PairedTable { both, ..PairedTable::default() }.tango(level)?), n_cases));
-        }
-        let gaps: Vec<f64> = first.iter().zip(&second).map(|(&a, &b)| indicator(a) - indicator(b)).collect();
-        self.mean_of(what, &gaps, patients.as_deref(), level)
+        let patients = own.patients.is_some().then_some(patients);
+        let options = self.bootstrap(level);
+        let estimate = share_difference(what, (&first, &second), patients.as_deref(), method, options)?;
+        Ok(Figure::new(estimate, n_cases))
     }
 
     fn brier_bootstrap(&self, columns: &Columns, options: &Bootstrap) -> Result<Estimate, StatsError> {
@@ -298,6 +290,28 @@ impl Settings<'_> {
     }
 }
 
+/// The share of `first` less that of `second` on the same cases: Tango's interval where cases are independent, else patients
+/// are drawn.
+pub(crate) fn share_difference(
+    what: &'static str,
+    (first, second): (&[bool], &[bool]),
+    patients: Option<&[u64]>,
+    method: Method,
+    options: Bootstrap,
+) -> Result<Estimate, StatsError> {
+    let tango = |table: PairedTable| Ok(named(what, table.tango(options.level)?));
+    if method != Method::Bootstrap && !patients.is_some_and(has_repeats) {
+        return tango(PairedTable::of(first, second)?);
+    }
+    if first == second {
+        // Without any discordant pair resampling shows none; Tango's interval still knows how few patients there are.
+        let both = patients.map_or(first.len() as u64, distinct);
+        return tango(PairedTable { both, ..PairedTable::default() });
+    }
+    let gaps: Vec<f64> = first.iter().zip(second).map(|(&a, &b)| indicator(a) - indicator(b)).collect();
+    resampled(options, |options| bootstrap(what, gaps.len(), patients, options, |cases| Ok(mean(&gaps, cases))))
+}
+
 /// Two versions that said exactly the same differ by exactly nothing.
 fn identical(what: &'static str, n: usize, level: f64) -> Result<Estimate, StatsError> {
     if n == 0 {
@@ -318,7 +332,7 @@ fn resampled(
     })
 }
 
-fn difference_name(metric: Metric) -> &'static str {
+pub(crate) fn difference_name(metric: Metric) -> &'static str {
     match metric {
         Metric::Sensitivity => "sensitivity-difference",
         Metric::Specificity => "specificity-difference",

@@ -1,9 +1,11 @@
 //! Two versions on the same cases: what changed, case by case, and what that comes to (MV-14, MV-17, MV-40).
 
+use crate::figures::{difference_name, share_difference};
+use crate::protocol::{Method, Metric};
 use crate::report::{Figure, Shown, Test};
 use crate::{Exposure, ValidateError};
 use hilum_stats::{
-    AurocInterval, Bootstrap, PairedTable, StatsError, TestResult, auroc, auroc_difference, bootstrap, mcnemar_exact,
+    AurocInterval, Bootstrap, PairedTable, StatsError, TestResult, auroc, auroc_difference, mcnemar_exact,
 };
 use hilum_types::Digest;
 use serde::{Deserialize, Serialize};
@@ -279,7 +281,6 @@ struct Paired {
     from: Vec<f64>,
     to: Vec<f64>,
     patients: Vec<u64>,
-    one_each: bool,
 }
 
 fn paired(input: &ComparisonInput) -> PairedStatistics {
@@ -296,7 +297,6 @@ fn paired(input: &ComparisonInput) -> PairedStatistics {
         paired.to.push(*to);
         paired.patients.push(*numbers.entry(&pair.patient).or_insert(next));
     }
-    paired.one_each = numbers.len() == paired.labels.len();
     let n = paired.labels.len() as u64;
     let n_positive = paired.labels.iter().filter(|label| **label).count() as u64;
     let figure = |estimate: Result<_, StatsError>| shown(estimate, |estimate| Figure::new(estimate, n));
@@ -307,7 +307,7 @@ fn paired(input: &ComparisonInput) -> PairedStatistics {
         statistic: found.z,
         p_value: found.p_value,
         n: found.difference.n,
-        method: "auroc-difference/delong".into(),
+        method: found.difference.method,
     });
     let points = input.operating_points;
     let [sensitivity, specificity] = [true, false].map(|class| paired.proportion(class, points));
@@ -333,21 +333,11 @@ impl Paired {
         };
         let (later, earlier) = (right(&self.to, points.to), right(&self.from, points.from));
         let n = of_class.len() as u64;
-        let table = PairedTable::of(&later, &earlier);
-        let test_result = table.clone().and_then(|table| mcnemar_exact(&table));
-        let estimate = if self.one_each {
-            table.and_then(|table| table.tango(LEVEL))
-        } else {
-            let patients: Vec<u64> = of_class.iter().map(|index| self.patients[*index]).collect();
-            let gain = |case: usize| f64::from(i8::from(later[case]) - i8::from(earlier[case]));
-            let mean =
-                |cases: &[u32]| Ok(cases.iter().map(|case| gain(*case as usize)).sum::<f64>() / cases.len() as f64);
-            match (0..of_class.len()).all(|case| later[case] == earlier[case]) {
-                // Resampling cannot widen "no case differs"; Tango's interval on the cases can.
-                true => table.and_then(|table| table.tango(LEVEL)),
-                false => bootstrap("paired-difference", of_class.len(), Some(&patients), &Bootstrap::default(), mean),
-            }
-        };
+        let patients: Vec<u64> = of_class.iter().map(|index| self.patients[*index]).collect();
+        let test_result = PairedTable::of(&later, &earlier).and_then(|table| mcnemar_exact(&table));
+        let what = difference_name(if class { Metric::Sensitivity } else { Metric::Specificity });
+        let options = Bootstrap { level: LEVEL, ..Bootstrap::default() };
+        let estimate = share_difference(what, (&later, &earlier), Some(&patients), Method::Auto, options);
         (shown(estimate, |estimate| Figure::new(estimate, n)), shown(test_result, Test::from))
     }
 }
@@ -450,6 +440,34 @@ mod tests {
         assert!(few.auroc_difference.figure().is_none() && few.specificity_difference.figure().is_none());
         let none = compare_versions(input(vec![])).unwrap();
         assert_eq!((none.n_cases, none.max_abs_difference), (0, None));
+    }
+
+    /// Cases of one patient do not count twice, neither where versions differ nor where they do not.
+    #[test]
+    fn differences_hold_patients_to_be_independent() {
+        let several = |later: fn(u32) -> f64| {
+            let cases = (0..40).map(|n| {
+                let mut pair = pair(&format!("{n:02}"), if n % 2 == 0 { "sick" } else { "well" }, 0.7, later(n));
+                pair.patient = format!("patient {}", n / 4);
+                pair
+            });
+            compare_versions(input(cases.collect())).unwrap().paired
+        };
+        // Ten patients with two positives each, on which both versions agree: ten pairs, not twenty.
+        let alike = several(|_| 0.7);
+        let figure = alike.sensitivity_difference.figure().unwrap();
+        let of_patients = PairedTable { both: 10, ..PairedTable::default() }.tango(LEVEL).unwrap();
+        assert_eq!(
+            (figure.lower, figure.upper, figure.n, figure.n_cases),
+            (of_patients.lower, of_patients.upper, 10, 20)
+        );
+        assert_eq!(figure.method, "sensitivity-difference/tango");
+        let different = several(|n| if n % 12 < 4 { 0.1 } else { 0.7 + f64::from(n % 3) / 10.0 });
+        let figure = different.sensitivity_difference.figure().unwrap();
+        assert_eq!((figure.n, figure.method.as_str()), (10, "sensitivity-difference/bootstrap-bca"));
+        let test = different.auroc_test.figure().unwrap();
+        assert_eq!(test.method, different.auroc_difference.figure().unwrap().method);
+        assert_eq!(test.method, "auroc-difference/delong-clustered");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The list of files with their SHA-256 digests, in the form that `sha256sum --check` reads.
 
 use crate::{EvidenceError, hex};
-use hilum_sign::{Difference, FileDigest};
+use hilum_sign::{Difference, FileDigest, differences, unhex};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
@@ -64,30 +64,8 @@ impl PackManifest {
 
     /// Every difference between the files found and those listed.
     pub fn compare(&self, found: &[FileDigest]) -> Vec<Difference> {
-        let mut left: BTreeMap<&str, &[u8; 32]> = self.files.iter().map(|(path, sha)| (path.as_str(), sha)).collect();
-        let mut differences = Vec::new();
-        for file in found.iter().filter(|file| file.path != MANIFEST_PATH) {
-            match left.remove(file.path.as_str()) {
-                None => differences.push(Difference::Extra(file.path.clone())),
-                Some(sha256) if *sha256 != file.sha256 => differences.push(Difference::Changed(file.path.clone())),
-                Some(_) => {}
-            }
-        }
-        differences.extend(left.into_keys().map(|path| Difference::Missing(path.to_owned())));
-        differences
+        differences(&self.files, found.iter().filter(|file| file.path != MANIFEST_PATH))
     }
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 || !digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-        return None;
-    }
-    let mut bytes = [0u8; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use hilum_stats::wilson;
 use hilum_types::Digest;
 use page::PeriodicPage;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Confidence level of the intervals of shares.
@@ -35,6 +36,8 @@ pub struct Counted {
     pub reasons: BTreeMap<(String, String), u64>,
     /// Runs of a model by package.
     pub runs: BTreeMap<Digest, u64>,
+    /// Labels that were entered, by finding and class of independence, as the audit chain has them.
+    pub labels: BTreeMap<(String, String), u64>,
     /// Deliveries enqueued in the window, by state now.
     pub deliveries: BTreeMap<String, u64>,
     /// Seconds from enqueued to accepted by the destination.
@@ -81,6 +84,12 @@ pub struct PeriodicReport {
     pub recalls: Vec<Entry>,
     /// Acceptance tests, replays, comparisons and canaries of its versions.
     pub tests: Vec<Entry>,
+    /// Labels that were entered in the window, whenever their studies were read, by finding and class of independence.
+    #[serde(default)]
+    pub labels: Vec<Count>,
+    /// Figures of performance in use that were kept as records in the window.
+    #[serde(default)]
+    pub evidence: Vec<Entry>,
     /// Alarms about it.
     pub alarms: Vec<AlarmFacts>,
     /// What it cannot say.
@@ -138,6 +147,8 @@ impl PeriodicReport {
             changes: changes.into_iter().map(|event| act(event, &label)).collect(),
             recalls: about(site, facts, window, &[RecordKind::Recall]),
             tests,
+            labels: labels(counted),
+            evidence: about(site, facts, window, &[RecordKind::MonitoringEvidence]),
             alarms: counted.alarms.clone(),
             missing: Vec::new(),
         };
@@ -201,6 +212,11 @@ fn counts(named: &BTreeMap<String, u64>) -> Vec<Count> {
     named.iter().map(|(name, count)| Count { name: name.clone(), count: *count }).collect()
 }
 
+fn labels(counted: &Counted) -> Vec<Count> {
+    let name = |finding: &str, class: &str| format!("{finding}, {}", class.replace('_', " "));
+    counted.labels.iter().map(|((finding, class), count)| Count { name: name(finding, class), count: *count }).collect()
+}
+
 /// Most frequent first.
 fn reasons(counted: &Counted) -> Vec<Count> {
     let mut reasons: Vec<Count> = counted
@@ -255,6 +271,7 @@ fn about(site: &SiteFacts, facts: &DeploymentFacts, window: Window, kinds: &[Rec
                 let figures: Vec<String> = judged.map(crate::Figure::sentence).collect();
                 format!("acceptance test {}: {why} {}", validation.verdict, figures.join("; "))
             }
+            RecordKind::MonitoringEvidence => evidence(&record.body),
             kind => {
                 let found =
                     ["finding", "reason", "outcome", "verdict"].iter().find_map(|key| record.body[*key].as_str());
@@ -273,13 +290,58 @@ fn about(site: &SiteFacts, facts: &DeploymentFacts, window: Window, kinds: &[Rec
     records.into_iter().map(entry).collect()
 }
 
+/// The period, what was counted in it, and the figures of the whole deployment that rest on labels.
+fn evidence(body: &Value) -> String {
+    let text = |of: &Value, key: &str| of[key].as_str().unwrap_or_default().to_owned();
+    let day = |key: &str| text(body, key).split('T').next().unwrap_or_default().to_owned();
+    let n = |of: &Value, key: &str| of[key].as_u64().map_or("?".to_owned(), |n| n.to_string());
+    let all = body["figures"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let rests_on_labels = |one: &&Value| one["label_classes"].as_array().is_some_and(|c| !c.is_empty());
+    let whole = all.iter().filter(|one| text(one, "cut").is_empty()).filter(rests_on_labels);
+    let told = whole.map(|one| {
+        let value = |key: &str| one[key].as_f64().map_or("?".to_owned(), words::number);
+        format!(
+            "; {} {} {} ({} to {}, n {}, {})",
+            text(one, "name").replace('_', " "),
+            text(one, "finding"),
+            value("value"),
+            value("lower"),
+            value("upper"),
+            n(one, "n"),
+            text(one, "method")
+        )
+    });
+    let told: String = told.collect();
+    let counted = format!("{} studies, {} labels", n(body, "n_observations"), n(body, "n_labels"));
+    format!("performance in use, {} to {}: {counted}{told}", day("from"), day("as_of"))
+}
+
+/// What the report cannot say of performance in use; `None` when figures of it were kept and labels came in.
+fn no_performance(facts: &DeploymentFacts, report: &PeriodicReport) -> Option<(String, String)> {
+    let n_labels: u64 = report.labels.iter().map(|label| label.count).sum();
+    let keep = format!("Keep the figures before the window ends: `hilum monitor evidence {} --record`.", facts.name);
+    let what = match (n_labels, report.evidence.is_empty()) {
+        (0, true) => "no label was entered in this window, and no figures were kept as a record.".to_owned(),
+        (0, false) => {
+            "no label was entered in this window; the figures kept in it rest on earlier labels, or on none.".to_owned()
+        }
+        (n, true) => format!("labels entered in this window: {n}; no figures made of them were kept as a record."),
+        (_, false) => return None,
+    };
+    let remedy = if n_labels == 0 {
+        "Labels from assessments and final reports, independent of the model's output.".to_owned()
+    } else {
+        keep
+    };
+    Some((format!("Performance in use, overall and in groups: {what}"), remedy))
+}
+
 fn missing(site: &SiteFacts, facts: &DeploymentFacts, report: &PeriodicReport) -> Vec<Missing> {
     let mut missing = Vec::new();
     let mut add = |what: &str, remedy: &str| missing.push(Missing { what: what.to_owned(), remedy: remedy.to_owned() });
-    add(
-        "Performance in use, overall and in groups: no labels of studies read in this window are on record.",
-        "Labels from assessments and final reports, independent of the model's output.",
-    );
+    if let Some((what, remedy)) = no_performance(facts, report) {
+        add(&what, &remedy);
+    }
     add(
         "Incidents: Hilum keeps no register of incidents and complaints yet; alarms are listed, and are no substitute.",
         "Add those of the site's vigilance file for this window.",

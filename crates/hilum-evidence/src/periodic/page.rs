@@ -15,9 +15,10 @@ pub(super) struct PeriodicPage<'a> {
 
 impl PeriodicPage<'_> {
     /// Title, entries, and what is said when there are none.
-    fn sections(&self) -> [(&'static str, &[Entry], &'static str); 4] {
+    fn sections(&self) -> [(&'static str, &[Entry], &'static str); 5] {
         let report = self.report;
         [
+            ("Performance in use", &report.evidence, "No figures were kept as a record."),
             ("Suspensions", &report.suspensions, "It was not suspended."),
             ("Changes", &report.changes, "Nothing was changed."),
             ("Recalls", &report.recalls, "Nothing was recalled."),

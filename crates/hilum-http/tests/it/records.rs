@@ -11,6 +11,7 @@ async fn a_record_is_signed_by_two_people() {
     let house = House::new().await;
     for (name, role) in [("anna", "clinical"), ("bo", "technical")] {
         let user = new_user(name, "Dr. Person", vec![role.into()], "correct horse", house.now()).await.unwrap();
+        assert_eq!(user.password_hash, "", "of the password nothing is kept but the key that it seals");
         house.catalog.user_add(&user, "user:root").await.unwrap();
     }
     let record = NewRecord {

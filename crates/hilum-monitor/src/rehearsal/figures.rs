@@ -3,50 +3,25 @@
 use super::report::{Delays, Quantiles};
 use super::runs::Noticed;
 use crate::{Figure, MonitorError};
-use hilum_stats::{clopper_pearson, wilson};
+use hilum_stats::{clopper_pearson, poisson_bounds, wilson};
 use hilum_types::Timestamp;
 
 /// Upper bound of a median that was not seen within the horizon. It is a number, because a figure has numbers, and a whole
 /// one, because records have to be read back to the last bit.
 pub const BEYOND_HORIZON: f64 = 1e12;
 
-/// Events per year, with an exact interval of 90 %: its upper bound is the one-sided one of 95 % (Garwood, Biometrika 28
-/// (1936) 437).
-pub(super) fn rate_figure(count: u64, years: f64, as_of: Timestamp) -> Figure {
-    let lower = if count == 0 { 0.0 } else { poisson_mean(count - 1, 0.95) };
-    Figure {
+/// Events per year, with an exact interval of 90 %: its upper bound is the one-sided one of 95 %.
+pub(super) fn rate_figure(count: u64, years: f64, as_of: Timestamp) -> Result<Figure, MonitorError> {
+    let (lower, upper) = poisson_bounds(count, 0.90).map_err(broken)?;
+    Ok(Figure {
         value: count as f64 / years,
         lower: lower / years,
-        upper: poisson_mean(count, 0.05) / years,
+        upper: upper / years,
         n: count,
         method: "rate/poisson-exact-90".to_owned(),
         label_classes: Vec::new(),
         as_of,
-    }
-}
-
-/// The mean of a Poisson count that is at most `count` with this probability, by bisection.
-fn poisson_mean(count: u64, probability: f64) -> f64 {
-    let at_most = |mean: f64| {
-        // From the largest term downwards, scaled by it, so that nothing underflows.
-        let mut term = 1.0;
-        let mut sum = 1.0;
-        let mut ln_largest = -mean;
-        for k in 1..=count {
-            ln_largest += mean.ln() - (k as f64).ln();
-        }
-        for k in (1..=count).rev() {
-            term *= k as f64 / mean;
-            sum += term;
-        }
-        (ln_largest + sum.ln()).exp()
-    };
-    let (mut low, mut high) = (0.0, 2.0 * count as f64 + 20.0);
-    for _ in 0..200 {
-        let middle = (low + high) / 2.0;
-        if probability < at_most(middle) { low = middle } else { high = middle }
-    }
-    (low + high) / 2.0
+    })
 }
 
 /// Share of runs, with the interval of Wilson at 95 %.
@@ -112,7 +87,7 @@ mod tests {
     #[test]
     fn rates_have_the_bounds_of_the_poisson_distribution() {
         let at = Timestamp::from_micros(0);
-        let figure = |count| rate_figure(count, 1.0, at);
+        let figure = |count| rate_figure(count, 1.0, at).unwrap();
         assert!((figure(0).upper - 2.995_732).abs() < 1e-5 && figure(0).lower == 0.0);
         assert!((figure(5).lower - 1.970_150).abs() < 1e-5 && (figure(5).upper - 10.513_035).abs() < 1e-5);
         assert!((figure(700).upper - (700.0 + 1.645 * 700_f64.sqrt() + 1.5)).abs() < 1.0);

@@ -218,7 +218,7 @@ fn in_control(world: &World, years: &[Year], as_of: Timestamp) -> Result<(InCont
     let rules = &world.declared().rules;
     let mut told = Vec::new();
     for rule in rules {
-        let per_year = rate_figure(fired(&|(name, _)| *name == rule.name), n_years, as_of);
+        let per_year = rate_figure(fired(&|(name, _)| *name == rule.name), n_years, as_of)?;
         // A confidence holds over all of a version's time in use; here that is a year.
         let declared = rule.false_stops_per_year.or(rule.confidence.map(|confidence| 1.0 - confidence));
         let verdict = declared.map(|declared| match () {
@@ -234,7 +234,7 @@ fn in_control(world: &World, years: &[Year], as_of: Timestamp) -> Result<(InCont
         told.push(RuleInControl {
             rule: EVIDENCE.to_owned(),
             action: if stops { RuleAction::Suspend } else { RuleAction::Alarm },
-            per_year: rate_figure(fired(&|(name, _)| name == EVIDENCE), n_years, as_of),
+            per_year: rate_figure(fired(&|(name, _)| name == EVIDENCE), n_years, as_of)?,
             declared_per_year: None,
             verdict: None,
         });
@@ -249,8 +249,8 @@ fn in_control(world: &World, years: &[Year], as_of: Timestamp) -> Result<(InCont
         years: n_years,
         n_studies: years.iter().map(|year| year.n_studies).sum(),
         n_labels: years.iter().map(|year| year.n_labels).sum(),
-        false_stops_per_year: rate_figure(fired(&|(_, stops)| *stops), n_years, as_of),
-        false_alarms_per_year: rate_figure(fired(&|(_, stops)| !*stops), n_years, as_of),
+        false_stops_per_year: rate_figure(fired(&|(_, stops)| *stops), n_years, as_of)?,
+        false_alarms_per_year: rate_figure(fired(&|(_, stops)| !*stops), n_years, as_of)?,
         rules: told,
     };
     Ok((in_control, events, days))

@@ -8,7 +8,6 @@
 mod chance;
 mod inputs;
 mod labels;
-mod poisson;
 
 use hilum_stats::sequential::{BernoulliSettings, DelayPlan, Direction, FalseAlarmBudget, rate_delay};
 use rayon::prelude::*;
@@ -124,7 +123,8 @@ struct Run {
 fn rate(runs: &[Run], policy: usize) -> String {
     let n: usize = runs.iter().map(|run| run.alarms[policy].len()).sum();
     let years = runs.len() as f64;
-    format!("{:.3} (at most {:.3})", n as f64 / years, poisson::upper(n as u64) / years)
+    let (_, upper) = hilum_stats::poisson_bounds(n as u64, 0.90).expect("a count of days");
+    format!("{:.3} (at most {:.3})", n as f64 / years, upper / years)
 }
 
 /// Median and 90th percentile of the days from the change to the first alarm after it, and the share missed.

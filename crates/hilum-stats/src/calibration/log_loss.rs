@@ -1,8 +1,7 @@
 use super::reliability::check_all;
-use crate::check;
 use crate::error::StatsError;
 use crate::estimate::Estimate;
-use crate::ranks::clusters;
+use crate::ranks::{clustered_mean, independent};
 use crate::special::z_of_level;
 
 /// Logarithmic loss, the mean of `-ln(probability of what was the case)`, with the normal interval of a mean (variance
@@ -29,24 +28,13 @@ pub fn log_loss(
     let what = "log loss";
     check_all(what, labels, probabilities)?;
     let z = z_of_level(what, level)?;
-    if let Some(patients) = patients {
-        check::same_length(what, labels.len(), patients.len())?;
-    }
-    let patients = clusters(labels.len(), patients);
-    check::at_least(what, "patients", 2, patients.n as u64)?;
+    let patients = independent(what, labels.len(), patients)?;
     let loss = |(&label, &p): (&bool, &f64)| if label { -p.ln() } else { -(-p).ln_1p() };
     let losses: Vec<f64> = labels.iter().zip(probabilities).map(loss).collect();
     if losses.iter().any(|loss| !loss.is_finite()) {
         return Err(StatsError::Undefined { what, why: "a case has probability 0 of what it is" });
     }
-    let n = labels.len() as f64;
-    let value = losses.iter().sum::<f64>() / n;
-    let mut residuals = vec![0.0; patients.n];
-    for (&patient, loss) in patients.of_case.iter().zip(&losses) {
-        residuals[patient as usize] += loss - value;
-    }
-    let k = patients.n as f64;
-    let half = z * (k / (k - 1.0) * residuals.iter().map(|r| r * r).sum::<f64>()).sqrt() / n;
+    let (value, half) = clustered_mean(&losses, &patients, z);
     let method = if patients.n < labels.len() { "log-loss/normal-clustered" } else { "log-loss/normal" };
     let (lower, upper) = ((value - half).max(0.0), value + half);
     Ok(Estimate { value, lower, upper, level, n: patients.n as u64, method: method.into() })

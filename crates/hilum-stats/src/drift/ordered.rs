@@ -32,12 +32,6 @@ impl SortedSample {
     /// Quantile for `share` in [0, 1], linear between neighbours (Hyndman & Fan's type 7, as numpy and R do). Shares outside
     /// count as the nearer end.
     pub fn quantile(&self, share: f64) -> f64 {
-        let place = share.clamp(0.0, 1.0) * (self.0.len() - 1) as f64;
-        let below = place.floor() as usize;
-        let above = (below + 1).min(self.0.len() - 1);
-        let (low, high) = (self.0[below], self.0[above]);
-        // Weighted and not `low + (high - low) * part`, which overflows for values of opposite extremes.
-        let part = place - below as f64;
-        low * (1.0 - part) + high * part
+        crate::resampling::quantile(&self.0, share)
     }
 }

@@ -43,7 +43,7 @@ impl Calibration {
         Ok((1 + self.n() - below) as f64 / (1 + self.n()) as f64)
     }
 
-    /// The smallest level that these few scores can say anything at: with 99 of them, 0.99 and no more.
+    /// The highest level that so few scores can say anything at: with 99 of them 0.99, because no p-value is below 0.01.
     pub fn level_max(&self) -> f64 {
         1.0 - 1.0 / (1 + self.n()) as f64
     }

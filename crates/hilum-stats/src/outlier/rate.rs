@@ -51,14 +51,26 @@ pub fn outside_rate_test(n_outside: u64, n: u64, n_calibration: u64, level: f64)
         ln_gamma(trials + 1.0) - ln_gamma(k + 1.0) - ln_gamma(trials - k + 1.0) + ln_beta(a + k, b + trials - k)
             - ln_beta(a, b)
     };
-    // The ratio of neighbours is exact; only the first term costs logarithms.
-    let (mut term, mut tail, mut k) = (ln_of(n_outside as f64).exp(), 0.0, n_outside as f64);
-    while k <= trials {
-        tail += term;
-        term *= (trials - k) / (k + 1.0) * (a + k) / (b + trials - k - 1.0).max(f64::MIN_POSITIVE);
-        k += 1.0;
-    }
-    let tail = if n_outside == 0 { 1.0 } else { tail };
+    // The ratio of neighbours is exact; only the first term costs logarithms. The shorter side of the mean is summed: the first
+    // term of the longer one can be too small for a number where its sum is nearly 1.
+    let outside = n_outside as f64;
+    let tail = if n_outside == 0 {
+        1.0
+    } else if outside < trials * a / (a + b) {
+        let (mut term, mut fewer) = (ln_of(outside - 1.0).exp(), 0.0);
+        for k in (0..n_outside).rev().map(|k| k as f64) {
+            fewer += term;
+            term *= k / (trials - k + 1.0) * (b + trials - k) / (a + k - 1.0).max(f64::MIN_POSITIVE);
+        }
+        1.0 - fewer
+    } else {
+        let (mut term, mut more) = (ln_of(outside).exp(), 0.0);
+        for k in (n_outside..=n).map(|k| k as f64) {
+            more += term;
+            term *= (trials - k) / (k + 1.0) * (a + k) / (b + trials - k - 1.0).max(f64::MIN_POSITIVE);
+        }
+        more
+    };
     Ok(result(n_outside, n, tail, "beta-binomial/exact-upper"))
 }
 

@@ -45,8 +45,9 @@ pub fn sample_size_proportion(
     let what = "sample size of a proportion";
     check_power(what, power)?;
     above(what, expected - threshold)?;
-    // One more miss is allowed about every 1 / (1 - threshold) cases: one tooth of the saw.
-    let period = (1.0 / (1.0 - threshold).max(1e-3)).ceil() as u64;
+    // One more miss is allowed about every 1 / (1 - threshold) cases, one more hit is asked for about every 1 / threshold: the
+    // rarer of the two makes the teeth of the saw.
+    let period = (1.0 / threshold.min(1.0 - threshold).max(1e-3)).ceil() as u64;
     smallest(what, period, |n| Ok(power <= power_proportion(n, expected, threshold, alpha, interval)?))
 }
 
@@ -312,11 +313,16 @@ mod tests {
     #[test]
     fn the_sample_size_is_the_first_that_lasts() {
         let wilson = ProportionInterval::Wilson;
-        let n = sample_size_proportion(0.95, 0.90, 0.025, 0.8, wilson).unwrap();
-        for more in 0..30 {
-            assert!(0.8 <= power_proportion(n + more, 0.95, 0.90, 0.025, wilson).unwrap(), "{n} + {more}");
+        // The last two by scipy: 0.15 against 0.05 holds from 52 to 56 cases, fails at 57 and 58, and holds from there on.
+        for (expected, threshold, first) in [(0.95, 0.90, None), (0.15, 0.05, Some(59)), (0.10, 0.02, Some(54))] {
+            let n = sample_size_proportion(expected, threshold, 0.025, 0.8, wilson).unwrap();
+            assert!(first.is_none_or(|first| first == n), "{n} for {expected} against {threshold}");
+            for more in 0..60 {
+                let power = power_proportion(n + more, expected, threshold, 0.025, wilson).unwrap();
+                assert!(0.8 <= power, "{expected} against {threshold}: {n} + {more}");
+            }
+            assert!(power_proportion(n - 1, expected, threshold, 0.025, wilson).unwrap() < 0.8);
         }
-        assert!(power_proportion(n - 1, 0.95, 0.90, 0.025, wilson).unwrap() < 0.8);
         assert!(sample_size_proportion(0.90, 0.90, 0.025, 0.8, wilson).is_err());
     }
 

@@ -21,13 +21,12 @@ pub(super) fn smallest(
         let middle = low + (high - low) / 2;
         if enough(middle)? { high = middle } else { low = middle }
     }
-    let mut candidate = high;
-    let mut ahead = 0;
-    while ahead < period {
-        ahead += 1;
-        if !enough(candidate + ahead)? {
-            (candidate, ahead) = (candidate + ahead + 1, 0);
+    let (mut candidate, mut next) = (high, high + 1);
+    while next <= candidate + period {
+        if !enough(next)? {
+            candidate = next + 1;
         }
+        next += 1;
     }
     Ok(candidate)
 }

@@ -225,12 +225,15 @@ fn bca(
     Ok((quantile(sorted, adjusted(tail)), quantile(sorted, adjusted(1.0 - tail))))
 }
 
-/// Quantile by linear interpolation between order statistics (Hyndman & Fan type 7, as numpy).
-pub(crate) fn quantile(sorted: &[f64], p: f64) -> f64 {
-    let place = p.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
-    let (low, share) = (place.floor() as usize, place.fract());
-    let high = (low + 1).min(sorted.len() - 1);
-    sorted[low] + share * (sorted[high] - sorted[low])
+/// Quantile of ascending values for `share` in [0, 1], linear between neighbours (Hyndman & Fan's type 7, as numpy and R do). Shares
+/// outside count as the nearer end.
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
+    let below = place.floor() as usize;
+    let (low, high) = (sorted[below], sorted[(below + 1).min(sorted.len() - 1)]);
+    // Weighted and not `low + (high - low) * part`, which overflows for values of opposite extremes.
+    let part = place - below as f64;
+    low * (1.0 - part) + high * part
 }
 
 fn standard_deviation(values: &[f64]) -> f64 {

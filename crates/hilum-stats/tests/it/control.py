@@ -38,7 +38,11 @@ def outlier():
 def counts():
     from scipy import stats as st
 
-    for k, n, calibration, share in [(3, 50, 199, 0.99), (0, 10, 99, 0.99), (40, 1000, 5000, 0.99), (7, 7, 400, 0.95), (900, 20000, 999, 0.95)]:
+    for k, n, calibration, share in [
+        (3, 50, 199, 0.99), (0, 10, 99, 0.99), (40, 1000, 5000, 0.99), (7, 7, 400, 0.95), (900, 20000, 999, 0.95),
+        # Far fewer than the mean of 2,000, where the probability of exactly so many is below 1e-308.
+        (10, 20000, 9999, 0.9),
+    ]:
         r = int(np.floor((1 - share) * (calibration + 1) + 1e-9))
         yield dict(
             k=k, n=n, calibration=calibration, share=share,

@@ -57,6 +57,18 @@ fn counts_of_outliers_equal_scipy() {
     }
 }
 
+/// Below the mean the p-value is one less nearly nothing, however small the probability of exactly so many is.
+#[test]
+fn far_too_few_outside_are_no_sign_of_a_rate_too_high() {
+    let p_value = |outside| outside_rate_test(outside, 20_000, 9_999, 0.9).unwrap().p_value;
+    assert!(p_value(10) == 1.0 && p_value(4_000) < 1e-9, "{} {}", p_value(10), p_value(4_000));
+    // Around the mean of 2,000 one side is summed, then the other: no step between them.
+    for outside in 1_995..2_005 {
+        let (here, next) = (p_value(outside), p_value(outside + 1));
+        assert!(0.004 < here - next && here - next < 0.01, "{outside}: {here} {next}");
+    }
+}
+
 /// A study unlike the reference only where the reference hardly varies is not lost with the components left out.
 #[test]
 fn directions_beyond_the_components_still_count() {

@@ -24,9 +24,10 @@ pub(crate) fn notes(
         ));
     } else if prepared.clustered(&analysed) {
         notes.push(format!(
-            "{} are of {}; intervals hold patients, not cases, to be independent.",
+            "{} are of {}; intervals hold patients, not cases, to be independent{}.",
             counted(flow.analysed, "case"),
-            counted(flow.patients, "patient")
+            counted(flow.patients, "patient"),
+            by_case(prepared.classifies, compared)
         ));
     }
     if 0 < flow.exposed {
@@ -80,4 +81,17 @@ pub(crate) fn notes(
         ));
     }
     notes
+}
+
+/// What has no form for patients with several cases.
+fn by_case(classifies: bool, compared: bool) -> &'static str {
+    match (classifies, compared) {
+        (false, _) => "",
+        (true, false) => {
+            "; only the bins of the reliability diagram (Wilson) and Spiegelhalter's test take cases as independent, so these may look surer than they are"
+        }
+        (true, true) => {
+            "; only the bins of the reliability diagram (Wilson), Spiegelhalter's test and McNemar's tests take cases as independent, so these may look surer than they are"
+        }
+    }
 }

@@ -1,5 +1,6 @@
 use super::Needed;
 use crate::figures::Settings;
+use crate::judge::worse_by;
 use crate::protocol::{Comparator, Metric};
 use crate::report::SubgroupRule;
 use crate::text;
@@ -15,6 +16,9 @@ const CHAMPION_ASSUMED: f64 = 0.9;
 
 /// Steps of the search for the value that a model must truly have.
 const BISECTIONS: u32 = 40;
+
+/// Sizes of a group that are looked at for the rule for few, which ends at 50 unless a protocol says otherwise.
+const FEW_SEARCHED: u64 = 200;
 
 /// What a gate asks, with what is assumed of a good model.
 pub(super) struct Question {
@@ -46,6 +50,12 @@ impl Power {
 
 /// All, positive and negative cases, in the protocol's unit.
 type InUnit = (u64, u64, u64);
+
+/// `few` cases of the rarer kind, and the other kind at the share that it has now.
+fn scaled(few: u64, (_, positives, negatives): InUnit) -> Needed {
+    let of = |n: u64| (few as f64 * n as f64 / positives.min(negatives).max(1) as f64).ceil() as u64;
+    Needed { positives: of(positives), negatives: of(negatives) }
+}
 
 impl Question {
     pub(super) fn power(&self, n: InUnit, settings: &Settings<'_>) -> Power {
@@ -111,15 +121,52 @@ impl Question {
     }
 
     fn absolute_needed(&self, expected: f64, n: InUnit, settings: &Settings<'_>) -> Result<Needed, StatsError> {
+        let rules = &settings.protocol.subgroup_rules;
+        let (reference, at_least) = if self.rule == SubgroupRule::NoDrop {
+            if let Some(few) = self.few_needed(expected, n, settings) {
+                return self.needed_at(few, n);
+            }
+            // More cases are judged by the rule for many, of which the margin is part of the floor.
+            (worse_by(self.metric, self.reference, self.margin), rules.non_inferiority_from)
+        } else {
+            (self.reference, 0)
+        };
         let (_, positives, negatives) = n;
         let (power, alpha) = (settings.protocol.power.at_least, self.alpha);
         if self.metric == Metric::Auroc {
             let ratio = negatives as f64 / positives.max(1) as f64;
-            let (positives, negatives) = sample_size_auroc(expected, self.reference, ratio, alpha, power)?;
+            let (positives, negatives) = sample_size_auroc(expected, reference, ratio, alpha, power)?;
+            if positives.min(negatives) < at_least {
+                return self.needed_at(at_least, n);
+            }
             return Ok(Needed { positives, negatives });
         }
-        let n = sample_size_proportion(expected, self.reference, alpha, power, settings.proportion_interval())?;
-        self.needed_of_class(n)
+        let cases = sample_size_proportion(expected, reference, alpha, power, settings.proportion_interval())?;
+        self.needed_of_class(cases.max(at_least))
+    }
+
+    /// Fewest cases of the rarer kind that give the power under the rule for few, from which on it has it as far as that rule
+    /// reaches.
+    fn few_needed(&self, expected: f64, n: InUnit, settings: &Settings<'_>) -> Option<u64> {
+        let rules = &settings.protocol.subgroup_rules;
+        let at_least = settings.protocol.power.at_least;
+        let counts = |few: u64| match self.metric {
+            Metric::Auroc => {
+                let Needed { positives, negatives } = scaled(few, n);
+                (few, positives, negatives)
+            }
+            _ => (few, few, few),
+        };
+        let has_power =
+            |few: &u64| self.absolute_power(expected, counts(*few), settings).is_ok_and(|power| at_least <= power);
+        let last = rules.non_inferiority_from.saturating_sub(1);
+        let first = rules.drop_from.max(last.saturating_sub(FEW_SEARCHED));
+        (first..=last).rev().take_while(has_power).last()
+    }
+
+    /// So many cases of what the figure rests on.
+    fn needed_at(&self, few: u64, n: InUnit) -> Result<Needed, StatsError> {
+        if self.metric == Metric::Auroc { Ok(scaled(few, n)) } else { self.needed_of_class(few) }
     }
 
     fn needed_of_class(&self, n: u64) -> Result<Needed, StatsError> {

@@ -2,6 +2,8 @@
 
 use crate::sample;
 use crate::simulated::{Draws, Versions, cases, frozen, input, reference_set, time};
+use hilum_stats::ProportionInterval;
+use hilum_stats::power::sample_size_proportion;
 use hilum_types::Digest;
 use hilum_validate::report::{Report, Verdict, Waiver};
 use hilum_validate::{Case, Exposure, FrozenProtocol, NotRunEnd, Outcome, ValidateError, evaluate, plan, render_page};
@@ -151,6 +153,35 @@ fn an_underpowered_plan_is_refused_unless_one_goes_on_knowingly() {
     input.knowingly = true;
     let report = evaluate(&input).unwrap();
     assert!(report.underpowered_knowingly && report.reasons[0].contains("knowingly"));
+}
+
+/// What a small group needs is told by the rule that a group of that size is judged by, and with so many cases it has the power.
+#[test]
+fn a_small_group_needs_what_its_own_rule_takes() {
+    let planned = |metric: &str, floor: f64, margin: f64, positives: u32, negatives: u32| {
+        let protocol = frozen(&format!(
+            "[interval]\nbootstrap_resamples = 200\n[[criterion]]\nname = \"all\"\nmetric = \"{metric}\"\nthreshold = 0.5\n\
+             expected = 0.9\n[[subgroup]]\nattribute = \"group\"\nmetric = \"{metric}\"\nthreshold = {floor}\nmargin = {margin}\n"
+        ));
+        let versions = Versions { champion: 0.9, challenger: 0.9, correlation: 0.5 };
+        let cases = cases(&mut Draws::new(2), versions, positives, negatives, 1);
+        let gate = plan(&protocol.protocol, &cases).unwrap().gates.pop().unwrap();
+        (gate.power.unwrap(), gate.needed.unwrap())
+    };
+    // The rule for few has the power here: the floor itself would take some 2,000 positives.
+    let (power, needed) = planned("sensitivity", 0.88, 0.05, 30, 100);
+    assert!(0.8 <= power && needed.positives <= 30 && needed.negatives == 0, "{power} {needed:?}");
+    let (power, needed) = planned("auroc", 0.88, 0.05, 30, 90);
+    assert!(needed.negatives == 3 * needed.positives, "{needed:?}");
+    assert_eq!(0.8 <= power, needed.positives <= 30, "{power} {needed:?}");
+    let (power, _) = planned("auroc", 0.88, 0.05, needed.positives as u32, needed.negatives as u32);
+    assert!(0.8 <= power, "{power} {needed:?}");
+    // A margin too small for few: then as many as the rule for many takes, the margin being part of its floor.
+    let (power, needed) = planned("sensitivity", 0.88, 0.02, 28, 100);
+    let many = sample_size_proportion(0.9, 0.86, 0.025, 0.8, ProportionInterval::Wilson).unwrap();
+    assert!(power < 0.8 && needed.positives == many, "{power} {needed:?} {many}");
+    let (power, _) = planned("sensitivity", 0.88, 0.02, many as u32, 100);
+    assert!(0.8 <= power, "{power}");
 }
 
 /// A run that loses cases must not be refused after its results are there: the power check looks at what stood before.

@@ -4,13 +4,49 @@ use crate::simulated::{Draws, Versions, cases, frozen, group_rates, input, pass_
 use hilum_stats::power::{
     AurocPair, ProportionPair, power_auroc, power_noninferiority_auroc, power_noninferiority_paired, power_proportion,
 };
-use hilum_validate::report::{SubgroupRule, Verdict};
-use hilum_validate::{Case, evaluate};
+use hilum_stats::{AurocInterval, auroc, auroc_difference};
+use hilum_validate::report::{Figure, Shown, SubgroupRule, Verdict};
+use hilum_validate::{Case, Outcome, evaluate};
 
 /// Three Monte-Carlo errors of a rate simulated `n` times here and `other` times there, and what rounding to two decimals adds.
 fn tolerance(rate: f64, n: u32, other: u32) -> f64 {
     let spread = (rate * (1.0 - rate)).max(0.01);
     3.0 * (spread / f64::from(n) + spread / f64::from(other)).sqrt() + 0.005
+}
+
+/// A gate looks at the end of the two-sided interval of 1 - 2 alpha and at no other. With the limit between the ends at 90 % and
+/// at 95 %, a gate at 5 % passes and one at 2.5 % must not. The rates below are too coarse to see another level.
+#[test]
+fn the_interval_is_that_of_the_alpha_and_not_a_wider_or_narrower_one() {
+    let versions = Versions { champion: 0.92, challenger: 0.90, correlation: 0.8 };
+    let list = cases(&mut Draws::new(4), versions, 60, 300, 1);
+    let score = |outcome: Option<&Outcome>| match outcome {
+        Some(Outcome::Scored { score: Some(score), .. }) => *score,
+        other => panic!("a simulated case has a score: {other:?}"),
+    };
+    let labels: Vec<bool> = list.iter().map(|case| case.label.as_deref() == Some("yes")).collect();
+    let own: Vec<f64> = list.iter().map(|case| score(Some(&case.outcome))).collect();
+    let other: Vec<f64> = list.iter().map(|case| score(case.champion.as_ref())).collect();
+    let area = |level| auroc(&labels, &own, None, level, AurocInterval::Delong).unwrap().lower;
+    let gap = |level| auroc_difference(&labels, &own, &other, None, level).unwrap().difference.lower;
+    let (floor, margin) = (f64::midpoint(area(0.90), area(0.95)), -f64::midpoint(gap(0.90), gap(0.95)));
+    assert!(0.0 < margin, "{margin}");
+    let judged = |alpha: &str| {
+        let protocol = frozen(&format!(
+            "[interval]\nbootstrap_resamples = 200\n\
+             [[criterion]]\nname = \"floor\"\nmetric = \"auroc\"\nthreshold = {floor}\n{alpha}\n\
+             [[criterion]]\nname = \"not-worse\"\nmetric = \"auroc\"\ncomparator = \"champion\"\nmargin = {margin}\n{alpha}\n\
+             [[subgroup]]\nattribute = \"group\"\nmetric = \"auroc\"\ncomparator = \"champion\"\nmargin = {margin}\n{alpha}\n"
+        ));
+        let report = evaluate(&input(&protocol, &list)).unwrap();
+        let level = |shown: &Shown<Figure>| (shown.figure().unwrap().level * 1000.0).round() as u32;
+        let mut told: Vec<_> = report.criteria.iter().map(|gate| (level(&gate.judged), gate.verdict)).collect();
+        told.extend(report.subgroups.iter().map(|gate| (level(&gate.judged), gate.verdict)));
+        told
+    };
+    assert_eq!(judged(""), [(950, Verdict::Fail); 3], "2.5 % one-sided is the default");
+    assert_eq!(judged("alpha = 0.05"), [(900, Verdict::Pass); 3]);
+    assert_eq!(judged("alpha = 0.01"), [(980, Verdict::Fail); 3]);
 }
 
 /// `lifecycle.md`, section 3, table "P(equal passes, margin 0.02)" and its neighbours, 300 repetitions each.

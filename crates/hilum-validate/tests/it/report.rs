@@ -73,6 +73,18 @@ fn the_report_adds_up() {
     assert_eq!(own.value, classification.auroc.figure().unwrap().value, "one figure, one value everywhere");
 }
 
+/// What takes patients as independent is said, and what does not is not included in it.
+#[test]
+fn the_note_on_patients_names_what_takes_cases() {
+    let report = report(8);
+    let note = report.notes.iter().find(|note| note.contains("hold patients, not cases")).unwrap();
+    for by_case in ["bins of the reliability diagram", "Spiegelhalter's test", "McNemar's tests"] {
+        assert!(note.contains(by_case), "{note}");
+    }
+    let calibration = report.classification.as_ref().unwrap().calibration.figure().unwrap();
+    assert!(calibration.bins.iter().all(|bin| bin.observed.method == "reliability/wilson"));
+}
+
 /// MV-12: the report has a method for every figure, and explains every method.
 #[test]
 fn every_method_is_explained() {

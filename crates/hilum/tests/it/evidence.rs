@@ -198,6 +198,19 @@ fn a_pack_is_the_same_twice_and_every_flipped_byte_is_named() {
     upstream_verifies(&site, &public);
     let again = site.run(&["evidence", "export", "--out", &path("a")]);
     assert!(String::from_utf8_lossy(&again.stderr).contains("is not empty"));
+
+    // Once there is a label, and figures made of it are kept, the report does not say that there are none.
+    let label =
+        ["label", "add", "CANARYACC1", "--deployment", "phantom-cxr", "--finding", "nodule", "--truth", "absent"];
+    let decided = ["--by", "anna", "--decided-at", "2020-01-01T00:00:00Z"];
+    good(&site.run(&label.into_iter().chain(decided).collect::<Vec<_>>()));
+    good(&site.run(&["monitor", "evidence", "phantom-cxr", "--record", "--by", "anna"]));
+    let labelled =
+        ["evidence", "report", "--deployment", "phantom-cxr", "--from", &day, "--to", &day, "--out", &path("labelled")];
+    assert!(!good(&site.run(&labelled)).contains("Performance in use"));
+    let report: Value = serde_json::from_slice(&std::fs::read(site.path("labelled/report.json")).unwrap()).unwrap();
+    assert_eq!(report["labels"][0]["count"], json!(1), "{report}");
+    assert!(report["evidence"][0]["what"].as_str().unwrap().contains("1 studies, 1 labels"), "{report}");
 }
 
 /// OpenSSF's own tool takes the signature over the pack.

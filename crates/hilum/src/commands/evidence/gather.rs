@@ -152,7 +152,8 @@ impl<'a> Scan<'a> {
 
     fn count(&mut self, deployment: &str, entry: &AuditEntry) {
         let event = &entry.event;
-        if !matches!(event.action, AuditAction::DispositionSet | AuditAction::InferenceRecorded) {
+        let counts = [AuditAction::DispositionSet, AuditAction::InferenceRecorded, AuditAction::LabelAdded];
+        if !counts.contains(&event.action) {
             return;
         }
         let detail: Value = serde_json::from_str(&event.detail).unwrap_or_default();
@@ -160,10 +161,17 @@ impl<'a> Scan<'a> {
             return;
         }
         let text = |key: &str| detail[key].as_str().unwrap_or_default().to_owned();
-        if event.action == AuditAction::DispositionSet {
-            *self.counted.reasons.entry((text("disposition"), text("reason"))).or_default() += 1;
-        } else if let Ok(package) = text("package").parse() {
-            *self.counted.runs.entry(package).or_default() += 1;
+        let counted = &mut self.counted;
+        match event.action {
+            AuditAction::DispositionSet => {
+                *counted.reasons.entry((text("disposition"), text("reason"))).or_default() += 1;
+            }
+            AuditAction::LabelAdded => *counted.labels.entry((text("finding"), text("class"))).or_default() += 1,
+            _ => {
+                if let Ok(package) = text("package").parse() {
+                    *counted.runs.entry(package).or_default() += 1;
+                }
+            }
         }
     }
 
