@@ -169,9 +169,9 @@ pub fn change_body(act: &str, deployment: &Deployment, champion: Option<&Deploym
             "package": deployment.package_digest,
             "operating_points": deployment.spec.operating_points,
         });
-        // The rules it stops by are signed with it.
-        if let Some((rules, evidence)) = deployment.spec.signed_rules() {
-            side["monitoring"] = json!({ "rule": rules, "evidence": evidence });
+        // The rules it stops by, and what its images are held against, are signed with it.
+        if let Some(monitoring) = deployment.spec.signed_monitoring() {
+            side["monitoring"] = json!(monitoring);
         }
         side
     };

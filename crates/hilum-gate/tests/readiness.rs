@@ -177,6 +177,25 @@ fn each_proof_must_be_of_exactly_this() {
     insta::assert_snapshot!(gap(&|c| c.records[0].body["verdict"] = json!("pass ")), @"validation dc62475d28fc lacks the record was changed after it was entered; its signatures are void and approval in the clinical role and approval in the technical role: `hilum validate --model NAME@VERSION --protocol FILE --out DIR`, then `hilum record sign` by two people");
 }
 
+/// The envelope is signed with the rules: a record that two people approved before it was changed is of another thing.
+#[test]
+fn what_images_are_held_against_is_signed() {
+    let mut case = Case::complete();
+    assert_eq!(case.missing(Active), "");
+    let plan = case.deployment.spec.monitoring.as_mut().unwrap();
+    plan.envelope = Some(hilum_registry::EnvelopePlan::default());
+    assert!(
+        case.missing(Active).starts_with("nobody has approved exactly this step to active"),
+        "{}",
+        case.missing(Active)
+    );
+    let change = |case: &Case| change_body("promote", &case.deployment, case.champion.as_ref(), "active", "");
+    let withholds = change(&case);
+    let plan = case.deployment.spec.monitoring.as_mut().unwrap();
+    plan.envelope.as_mut().unwrap().outside = hilum_registry::OutsidePolicy::Mark;
+    assert_ne!(withholds, change(&case));
+}
+
 /// MV-32: another threshold is another thing: what was validated at the package's own point does not count for it.
 #[test]
 fn a_changed_threshold_needs_its_own_proof() {

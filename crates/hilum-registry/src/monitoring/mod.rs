@@ -41,7 +41,38 @@ pub struct MonitoringPlan {
     pub envelope: Option<EnvelopePlan>,
 }
 
+/// What two people sign of a monitoring plan: when it stops, and what is compared with what before a result leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SignedMonitoring<'a> {
+    /// The stop rules.
+    #[serde(rename = "rule")]
+    pub rules: &'a [StopRule],
+    /// How fresh evidence has to be.
+    pub evidence: Option<&'a EvidenceRule>,
+    /// How images are held against those of the accepted reference set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<&'a EnvelopePlan>,
+}
+
 impl MonitoringPlan {
+    /// What of it is signed; `None` where it declares nothing of that.
+    pub fn signed(&self) -> Option<SignedMonitoring<'_>> {
+        let declared = self.stops() || self.envelope.is_some();
+        let (evidence, envelope) = (self.evidence.as_ref(), self.envelope.as_ref());
+        declared.then_some(SignedMonitoring { rules: &self.rules, evidence, envelope })
+    }
+
+    fn stops(&self) -> bool {
+        !self.rules.is_empty() || self.evidence.is_some()
+    }
+
+    /// This plan, with the stop rules and their terms, and the envelope, of the one in force where it brings none.
+    pub(crate) fn or_in_force(self, in_force: MonitoringPlan) -> MonitoringPlan {
+        let envelope = self.envelope.clone().or_else(|| in_force.envelope.clone());
+        let plan = if self.stops() { self } else { in_force };
+        MonitoringPlan { envelope, ..plan }
+    }
+
     /// What it lacks to be a plan; empty when it is one.
     pub fn gaps(&self) -> Vec<&'static str> {
         let mut gaps = Vec::new();
