@@ -122,7 +122,7 @@ mod tests {
                     [[rule]]\nname='failing'\nmetric='failure_rate'\nabove=0.02\nmargin=0.01\nfalse_stops_per_year=0.1\n\
                     events_per_day=100\naction='fallback'\n\
                     [[rule]]\nname='noise'\nmetric='feature'\nfeature='noise_sd'\nquantiles=[1,2,3,4,5,6,7,8,9]\n\
-                    false_stops_per_year=1\nevents_per_day=100\n[evidence]\nwindow_days=30\nn_min=10";
+                    reference_n=240\nfalse_stops_per_year=1\nevents_per_day=100\n[evidence]\nwindow_days=30\nn_min=10";
         assert_eq!(problems(text), "");
         let plan: MonitoringPlan = toml::from_str(text).unwrap();
         assert_eq!(plan.gaps(), ["reviewed_by", "review_days"]);
@@ -147,12 +147,13 @@ mod tests {
         monitoring: rule "a": confidence is 95; it must be in 0.65 to below 1, such as 0.95
         monitoring: rule "a": a figure mixed from unexposed and post_action labels has no meaning; write two rules
         "#);
-        insta::assert_snapshot!(problems("[[rule]]\nname='a'\nmetric='failure_rate'\nbelow=nan\nmargin=-1\nfalse_stops_per_year=1\nfinding='x'\neach=['patient']\n[[rule]]\nname='a'\nmetric='positive_rate'\nconsecutive=1"), @r#"
+        insta::assert_snapshot!(problems("[[rule]]\nname='a'\nmetric='failure_rate'\nbelow=nan\nmargin=-1\nfalse_stops_per_year=1\nfinding='x'\neach=['patient','site','site']\n[[rule]]\nname='a'\nmetric='positive_rate'\nconsecutive=1"), @r#"
         monitoring: rule "a": a low failure_rate is no harm; set above instead of below
         monitoring: rule "a": margin is -1; it must be 0 or more, and below 1 for a rate
         monitoring: rule "a": the limit is NaN, with its margin NaN; both must be inside 0 to 1
         monitoring: rule "a": false_stops_per_year needs events_per_day, as measured or expected
         monitoring: rule "a": failure_rate is about no finding; leave out finding
+        monitoring: rule "a": each names "site" more than once; every event would count again
         monitoring: rule "a": each names "patient", which is no attribute of a study; there are site, station, manufacturer, model, software, protocol, kernel, view, age_band, sex, group
         monitoring: rule "a": consecutive is 1; it must be 2 to 10000
         monitoring: rule "a": a positive answer is no fault, so there is nothing to count in a row
@@ -162,6 +163,7 @@ mod tests {
         insta::assert_snapshot!(problems("[[rule]]\nname='a'\nmetric='feature'\nquantiles=[2,1]\nconfidence=0.9\n[evidence]\nwindow_days=0\nn_min=0\nlabels=[]"), @r#"
         monitoring: rule "a": set feature to the name of a number that is measured, or to score:<finding>
         monitoring: rule "a": quantiles must be at least 9 ascending numbers of the accepted reference set
+        monitoring: rule "a": set reference_n to the number of cases that the quantiles are of, or a margin: a detector without one fires on the error of its own reference
         monitoring: rule "a": a feature is watched by false_stops_per_year
         monitoring: evidence.window_days is 0; it must be in 1 to 3650
         monitoring: evidence.n_min is 0; evidence is at least one label
