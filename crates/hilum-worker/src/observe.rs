@@ -142,21 +142,20 @@ pub(crate) fn header_of<'a>(
     series.instances.first()
 }
 
-/// The observation of a job that ended without a run.
-pub(crate) async fn observe_end(context: &Context, job: &Job) -> Result<Option<Observation>, JobError> {
-    let Some(name) = job.deployment.as_deref() else { return Ok(None) };
+/// The observation of a job that ended without a result, with the version that was tried.
+pub(crate) async fn observe_end(context: &Context, job: &Job, tried: &Deployment) -> Result<Observation, JobError> {
     let (study_key, revision) = job_subject(job)?;
-    let Some(deployment) = context.catalog.deployment_get(name).await? else { return Ok(None) };
+    let (name, digest) = (tried.spec.name.as_str(), tried.package_digest);
     let facts = match context.catalog.study_facts(&study_key, revision).await {
         Ok(facts) => facts,
         Err(error) if error.kind() == hilum_store::ErrorKind::Unavailable => return Err(error.into()),
         // The study ends without attributes rather than not at all.
-        Err(_) => return Ok(None),
+        Err(_) => return Ok(Observation::bare(name, digest)),
     };
-    let package = context.catalog.package_get(&deployment.package_digest.to_string()).await.ok();
+    let package = context.catalog.package_get(&digest.to_string()).await.ok();
     let manifest = package.and_then(|package| serde_json::from_value::<Manifest>(package.manifest).ok());
     let header = header_of(&facts, None, manifest.as_ref());
-    Ok(Some(observe(name, deployment.package_digest, header, None)))
+    Ok(observe(name, digest, header, None))
 }
 
 #[cfg(test)]

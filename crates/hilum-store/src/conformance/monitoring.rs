@@ -1,5 +1,5 @@
 use super::material::{add_package, all_is_well, at, complete_study, open, spec};
-use super::release::{disposition_of, kind_of, must_take, outcome, run, take};
+use super::release::{disposition_of, kind_of, must_take, outcome, run, take, up_to_inference};
 use crate::labels::NewLabel;
 use crate::monitoring::ObservationFilter;
 use crate::records::Package;
@@ -228,5 +228,95 @@ pub(super) async fn a_rule_falls_back(url: String) {
     };
     catalog.label_add(&late, at(250)).await.unwrap();
     assert_eq!(catalog.cell_list(&held).await.unwrap(), []);
+    all_is_well(&catalog).await;
+}
+
+/// Three failed runs in a row stop it, or send it back.
+fn crashing(action: &str) -> DeploymentSpec {
+    let rule = json!([{ "name": "crashing", "metric": "failure_rate", "consecutive": 3, "action": action }]);
+    let rules = serde_json::from_value(rule).expect("a rule is well-formed");
+    let plan = MonitoringPlan { rules, ..MonitoringPlan::default() };
+    DeploymentSpec { monitoring: Some(plan), ..spec("cxr", DeploymentState::Active) }
+}
+
+/// Dispositions of what was observed, with the version that answers for each.
+async fn observed(catalog: &Arc<dyn Catalog>) -> Vec<(String, Digest)> {
+    let filter = ObservationFilter { deployment: "cxr".into(), ..ObservationFilter::default() };
+    let all = catalog.observation_list(&filter, 100).await.unwrap();
+    let mut ended: Vec<_> = all.into_iter().map(|one| (one.disposition, one.package)).collect();
+    ended.sort();
+    ended
+}
+
+/// A version that takes its worker down says nothing of itself, and is stopped all the same; what a stop, or a retirement,
+/// ends is observed too.
+pub(super) async fn whatever_ends_a_study_is_observed(url: String) {
+    let catalog = open(&url).await;
+    let package = add_package(&catalog).await;
+    catalog.deployment_apply(&crashing("suspend"), package, "user:test", at(-900)).await.unwrap();
+    let mut running = Vec::new();
+    for study in ["1", "2", "3"] {
+        running.push(up_to_inference(&catalog, study, "cxr").await.1);
+    }
+    let waiting = complete_study(&catalog, "4").await;
+    let job = must_take(&catalog, JobKind::Evaluate, at(140)).await;
+    catalog.evaluation_record(&job.lease(), &run(&waiting, 1, "cxr"), at(140)).await.unwrap();
+    let unseen = complete_study(&catalog, "5").await;
+    for (place, job) in running.iter().enumerate() {
+        assert_eq!(catalog.deployment_get("cxr").await.unwrap().unwrap().state, DeploymentState::Active);
+        catalog.job_dead(&job.lease(), &Reason::new("job.infer", "no"), at(200 + place as i64)).await.unwrap();
+    }
+    let stopped = catalog.deployment_get("cxr").await.unwrap().unwrap();
+    assert_eq!(stopped.suspension.expect("it is in force").by, "stop-rule:crashing");
+    let failed = || ("failed".to_owned(), package);
+    let withheld = || ("withheld".to_owned(), package);
+    assert_eq!(observed(&catalog).await, [failed(), failed(), failed(), withheld()]);
+    let retired = spec("cxr", DeploymentState::Retired);
+    catalog.deployment_apply(&retired, package, "user:a", at(210)).await.unwrap();
+    let job = must_take(&catalog, JobKind::Evaluate, at(211)).await;
+    let mut nothing = run(&unseen, 1, "cxr");
+    (nothing.infer, nothing.decisions) = (vec![], vec![]);
+    catalog.evaluation_record(&job.lease(), &nothing, at(212)).await.unwrap();
+    assert_eq!(observed(&catalog).await, [failed(), failed(), failed(), withheld(), withheld()]);
+    all_is_well(&catalog).await;
+}
+
+/// After a step back, what the version before left behind in its worker, or reports late, is not held against the other.
+pub(super) async fn a_failure_is_charged_to_the_version_that_ran(url: String) {
+    let catalog = open(&url).await;
+    let one = add_package(&catalog).await;
+    let two = Digest::of(b"package two");
+    let held = catalog.package_get(&one.to_string()).await.unwrap();
+    catalog.package_add(&Package { digest: two, version: "2.0.0".into(), ..held }, "user:test").await.unwrap();
+    catalog.deployment_apply(&crashing("fallback"), one, "user:test", at(-900)).await.unwrap();
+    let of_two = DeploymentSpec { package: two.to_string(), ..crashing("fallback") };
+    catalog.deployment_apply(&of_two, two, "user:test", at(-800)).await.unwrap();
+    let mut running = Vec::new();
+    for study in ["1", "2", "3", "4", "5", "6"] {
+        running.push(up_to_inference(&catalog, study, "cxr").await.1);
+    }
+    let failed = Disposition::Failed(Reason::new("model.failed", "no"));
+    for (place, job) in running[..3].iter().enumerate() {
+        catalog.inference_end(&job.lease(), None, &failed, None, at(200 + place as i64)).await.unwrap();
+    }
+    let back = catalog.deployment_get("cxr").await.unwrap().unwrap();
+    assert_eq!((back.state, back.package_digest), (DeploymentState::Active, one));
+    // One says by itself that the other version ran; two took their workers down, and nobody was left to say so.
+    let late = Observation::bare("cxr", two);
+    catalog.inference_end(&running[3].lease(), None, &failed, Some(&late), at(210)).await.unwrap();
+    for _ in 0..2 {
+        let job = must_take(&catalog, JobKind::Infer, at(500)).await;
+        assert_eq!(job.attempts, 2, "its lease ran out");
+        catalog.job_dead(&job.lease(), &Reason::new("job.infer", "no"), at(501)).await.unwrap();
+    }
+    let stands = catalog.deployment_get("cxr").await.unwrap().unwrap();
+    assert_eq!((stands.state, stands.package_digest), (DeploymentState::Active, one));
+    assert_eq!(observed(&catalog).await, vec![("failed".to_owned(), two); 6]);
+    // What fails under it counts.
+    for (place, study) in ["7", "8", "9"].into_iter().enumerate() {
+        let (_, job) = up_to_inference(&catalog, study, "cxr").await;
+        catalog.job_dead(&job.lease(), &Reason::new("job.infer", "no"), at(600 + place as i64)).await.unwrap();
+    }
+    assert_eq!(catalog.deployment_get("cxr").await.unwrap().unwrap().state, DeploymentState::Suspended);
     all_is_well(&catalog).await;
 }

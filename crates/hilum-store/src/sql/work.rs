@@ -4,7 +4,7 @@ use super::SqlCatalog;
 use super::act::{Act, HeldJob};
 use super::connection::values;
 use super::deployments::{current, family};
-use super::jobs::owed;
+use super::jobs::{end_without_run, owed};
 use super::labels::draw;
 use super::monitoring::{Ended, enter_observation};
 use super::rollout::record_assignments;
@@ -97,7 +97,7 @@ async fn close_the_books(act: &mut Act, study_key: &StudyKey, revision: u32) -> 
             return Err(StoreError::Misuse(format!("deployment {name} was not evaluated")));
         }
         let reason = Reason::new("deployment.retired", "the model was retired at this site");
-        act.dispose(study_key, revision, &name, &Disposition::Withheld(reason)).await?;
+        end_without_run(act, study_key, revision, &name, None, &Disposition::Withheld(reason)).await?;
     }
     Ok(())
 }
@@ -307,6 +307,7 @@ pub(super) async fn inference_end(
         study_key: Some(study_key),
         revision: Some(revision),
         deployment: Some(deployment),
+        package,
         ..
     } = job
     else {
@@ -325,7 +326,9 @@ pub(super) async fn inference_end(
     }
     act.end_job(lease, JobState::Done, disposition.reason().map(|reason| reason.text.as_str())).await?;
     let (study_key, deployment) = (&study_key, deployment.as_str());
-    let ended = Ended { study_key, revision, deployment, package: None, disposition, visible: false };
+    // The version that ran answers for its failure, whichever is in use by now.
+    let package = observation.map(|observation| observation.package).or(package);
+    let ended = Ended { study_key, revision, deployment, package, disposition, visible: false };
     enter_observation(&mut act, &ended, observation).await?;
     act.commit().await
 }

@@ -2,6 +2,7 @@
 
 use crate::sql::act::Act;
 use crate::sql::connection::{Value, values};
+use crate::sql::jobs::end_without_run;
 use crate::{DeliveryKey, JobKey, StoreError, StudyKey};
 use hilum_audit::{AuditAction, AuditSubject, SubjectKind};
 use hilum_types::{Digest, Disposition, Reason};
@@ -82,8 +83,9 @@ async fn cancel(act: &mut Act, deployment: &str, jobs: &[LiveJob], reason: &Reas
             withheld.insert((job.study_key.clone(), job.revision));
         }
     }
+    let ended = Disposition::Withheld(reason.clone());
     for (study_key, revision) in withheld {
-        act.dispose(&study_key, revision, deployment, &Disposition::Withheld(reason.clone())).await?;
+        end_without_run(act, &study_key, revision, deployment, None, &ended).await?;
     }
     Ok(jobs.len())
 }

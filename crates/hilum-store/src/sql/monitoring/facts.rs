@@ -17,7 +17,7 @@ pub(in crate::sql) struct Ended<'a> {
     pub(in crate::sql) study_key: &'a StudyKey,
     pub(in crate::sql) revision: u32,
     pub(in crate::sql) deployment: &'a str,
-    /// The package that ran; `None`: the one in use.
+    /// The package that ran, or that answers for the end; `None`: the one in use.
     pub(in crate::sql) package: Option<Digest>,
     pub(in crate::sql) disposition: &'a Disposition,
     pub(in crate::sql) visible: bool,
@@ -156,7 +156,8 @@ async fn fold(act: &mut Act, deployment: &Deployment, fact: &Fact<'_>) -> Result
     write_cells(act, deployment, &monitor).await?;
     for signal in &signals {
         let Some(rule) = rules.iter().find(|rule| rule.name == signal.rule) else { continue };
-        carry_out(act, &package, rule, signal).await?;
+        // A stop ends the studies that wait, and these are facts as well.
+        Box::pin(carry_out(act, &package, rule, signal)).await?;
     }
     Ok(())
 }
