@@ -1,6 +1,6 @@
 //! Everything that is missing before a step, and the plan when nothing is (MV-01, MV-14, GV-02, GV-09, UX-10).
 
-use hilum_gate::{ProofInput, change_body, plan_promotion, readiness};
+use hilum_gate::{ProofInput, change_body, plan_promotion, readiness, recovery};
 use hilum_registry::DeploymentState::{Accepted, Active, Draft, Limited, Shadow};
 use hilum_registry::{Deployment, DeploymentSpec, DeploymentState, Manifest};
 use hilum_sign::{NewRecord, PersonKey, Record, RecordKind, SignatureMeaning, ToSign};
@@ -268,4 +268,43 @@ fn stepping_back_is_easy_and_one_version_is_limited_at_a_time() {
         told.iter().any(|missing| missing.text == "cxr-3 is limited already, and one version at a time is"),
         "{told:?}"
     );
+}
+
+/// What may be evidence that a stopped version is fit again, and what is not; of each it is said why.
+#[test]
+fn what_shows_that_a_stopped_version_is_fit_again() {
+    let deployment = deployment("cxr", b"v2", Active, "");
+    let package = deployment.package_digest.to_string();
+    let at_entry = at(-3);
+    let ask = |kind, subject: &str, body: Value, stopped_at| {
+        let records = [record(kind, subject, body, &[])];
+        recovery(&records, &deployment, stopped_at)
+            .map(|record| record.kind.name().to_owned())
+            .unwrap_or_else(|gap| gap)
+    };
+    let body = || json!({ "format": 1 });
+    for kind in [RecordKind::MonitoringEvidence, RecordKind::Replay, RecordKind::Rehearsal] {
+        assert_eq!(ask(kind, "cxr", body(), at_entry), kind.name());
+    }
+    assert_eq!(
+        ask(RecordKind::Validation, &package, json!({ "format": 1, "verdict": "pass" }), at_entry),
+        "validation"
+    );
+    let refused = |kind, subject: &str, body: Value, stopped_at, why: &str| {
+        let said = ask(kind, subject, body, stopped_at);
+        assert!(said.starts_with("record ") && said.ends_with(why), "{said}");
+    };
+    refused(
+        RecordKind::Validation,
+        &package,
+        json!({ "format": 1, "verdict": "fail" }),
+        at_entry,
+        "has the verdict fail",
+    );
+    refused(RecordKind::Replay, "ct", body(), at_entry, "is about neither cxr nor its package a32d57bd2838");
+    let only = "is of kind user_training; figures, a validation, a replay or a rehearsal count";
+    refused(RecordKind::UserTraining, "cxr", body(), at_entry, only);
+    let later = at_entry.plus_seconds(1);
+    refused(RecordKind::Rehearsal, "cxr", body(), later, "before the stop");
+    assert_eq!(recovery(&[], &deployment, at_entry).unwrap_err(), "no record is named as evidence");
 }

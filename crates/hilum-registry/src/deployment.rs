@@ -3,7 +3,7 @@
 use crate::canary::CanaryPlan;
 use crate::intended_use::IntendedUse;
 use crate::lifecycle::DeploymentState;
-use crate::monitoring::{EnvelopePlan, MonitoringPlan, SignedMonitoring, StopRule};
+use crate::monitoring::{EnvelopePlan, MonitoringPlan, PROGRAM_STOPS, SignedMonitoring, is_rule_name};
 use crate::rollout::RolloutSpec;
 use hilum_types::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -346,10 +346,12 @@ impl Deployment {
         }
     }
 
-    /// The declared rule that stopped it, if one did.
-    pub fn stopped_by_rule(&self) -> Option<&StopRule> {
+    /// Name of the stop rule that stopped it, if one did, also when it is declared no more: a step back brings other rules,
+    /// and the stop stays one. Bounds of a rollout, canaries and servers of another version stop it under names that no rule
+    /// has, and are lifted like a stop by hand.
+    pub fn stopped_by_rule(&self) -> Option<&str> {
         let name = self.suspension.as_ref()?.by.strip_prefix("stop-rule:")?;
-        self.spec.monitoring.as_ref()?.rules.iter().find(|rule| rule.name == name)
+        (is_rule_name(name) && !PROGRAM_STOPS.contains(&name)).then_some(name)
     }
 
     /// Whether this is a challenger of the deployment named `champion`.
@@ -439,6 +441,22 @@ mod tests {
         assert_eq!(after(&envelope(50)), ("old".to_owned(), Some(50)));
         assert_eq!(after(&format!("{}{}", rule("new"), envelope(50))), ("new".to_owned(), Some(50)));
         assert!(in_force.differs_materially(&spec(&format!("{}{}", rule("old"), envelope(31)))));
+    }
+
+    /// A stop by a rule stays one when other rules are declared by now; what the program stops by itself is none.
+    #[test]
+    fn a_stop_by_a_rule_is_known_by_its_name() {
+        let spec: DeploymentSpec = toml::from_str("name='a'\npackage='0123456789ab'").unwrap();
+        let at = Timestamp::from_micros(0);
+        let mut deployment = Deployment::declared(spec, Digest::of(b"x"), DeploymentState::Suspended, at);
+        let mut stopped = |by: &str| {
+            let (by, resume_to) = (by.to_owned(), DeploymentState::Active);
+            deployment.suspension = Some(Suspension { since: at, by, reason: String::new(), resume_to });
+            deployment.stopped_by_rule().map(str::to_owned)
+        };
+        assert_eq!(stopped("stop-rule:missed").as_deref(), Some("missed"));
+        let others = ["user:anna", "stop-rule:canary", "stop-rule:remote-version", "stop-rule:rollout.error-rate"];
+        others.iter().for_each(|by| assert_eq!(stopped(by), None, "{by}"));
     }
 
     /// Catalogs of the first release hold declarations without the newer keys.

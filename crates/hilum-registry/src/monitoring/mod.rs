@@ -6,7 +6,8 @@ mod rules;
 
 pub use alarms::{AlarmPlan, DueHours};
 pub use labels::{AuditSamplePlan, ExtractorSpec, LabelPlan, Silent};
-pub use rules::{CUTS, EvidenceRule, Limit, Metric, RuleAction, StopRule, WhenStale};
+pub(crate) use rules::is_rule_name;
+pub use rules::{CUTS, EvidenceRule, Limit, Metric, PROGRAM_STOPS, RuleAction, StopRule, WhenStale};
 mod envelope;
 
 pub use envelope::{EnvelopePlan, NewGroupPolicy, OutsidePolicy};

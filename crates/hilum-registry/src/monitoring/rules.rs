@@ -191,6 +191,15 @@ fn is_zero(n: &u32) -> bool {
 pub const CUTS: [&str; 11] =
     ["site", "station", "manufacturer", "model", "software", "protocol", "kernel", "view", "age_band", "sex", "group"];
 
+/// What the program stops a deployment by itself under, as `stop-rule:<name>`; no rule is named so.
+pub const PROGRAM_STOPS: [&str; 2] = ["canary", "remote-version"];
+
+/// Whether a rule may be named so.
+pub(crate) fn is_rule_name(name: &str) -> bool {
+    let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=64).contains(&name.len()) && name.bytes().all(letters)
+}
+
 impl StopRule {
     /// The limit; `None` for a feature, and for a count of bad events in a row.
     pub fn limit(&self) -> Option<Limit> {
@@ -222,9 +231,11 @@ impl StopRule {
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut add = |problem: String| problems.push(format!("rule {:?}: {problem}", self.name));
-        let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if self.name.is_empty() || 64 < self.name.len() || !self.name.bytes().all(letters) {
+        if !is_rule_name(&self.name) {
             add("name must be 1 to 64 lower-case letters, digits and hyphens".to_owned());
+        }
+        if PROGRAM_STOPS.contains(&self.name.as_str()) {
+            add("the program stops a deployment under that name by itself; give the rule another".to_owned());
         }
         self.limit_problems(&mut add);
         self.certainty_problems(&mut add);

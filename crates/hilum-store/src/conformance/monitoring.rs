@@ -1,13 +1,16 @@
+use super::governance::{sign, user};
 use super::material::{add_package, all_is_well, at, complete_study, open, spec};
 use super::release::{disposition_of, kind_of, must_take, outcome, run, take, up_to_inference};
 use crate::labels::NewLabel;
 use crate::monitoring::ObservationFilter;
 use crate::records::Package;
 use crate::{Catalog, ErrorKind, JobKind, JobState, StudyKey};
+use hilum_gate::change_body;
 use hilum_monitor::figures::LabelledObservation;
 use hilum_monitor::{Fact, LabelSource, Labelled, Monitor, Observation, OutputFact, Truth};
 use hilum_registry::monitoring::{EvidenceRule, MonitoringPlan, StopRule, WhenStale};
 use hilum_registry::{DeploymentSpec, DeploymentState};
+use hilum_sign::{NewRecord, RecordKind, SignatureMeaning};
 use hilum_types::{Digest, Disposition, Independence, Reason};
 use serde_json::json;
 use std::sync::Arc;
@@ -153,6 +156,70 @@ pub(super) async fn the_deciding_label_stops(url: String) {
         kind_of(catalog.deployment_resume("cxr", "user:anna", "fixed", at(400)).await),
         Some(ErrorKind::Conflict)
     );
+    all_is_well(&catalog).await;
+}
+
+/// A record of this kind about `subject`, entered at `now`.
+async fn enter(catalog: &Arc<dyn Catalog>, kind: RecordKind, subject: &str, now: i64) -> Digest {
+    let body = json!({ "format": 1, "entered": now });
+    let record = NewRecord { kind, subject: subject.into(), body, author: "user:anna".into() };
+    catalog.record_add(&record, at(now)).await.unwrap().record.digest
+}
+
+/// Enter the change that lifts the suspension of `cxr` on this evidence, and sign it twice.
+async fn propose(catalog: &Arc<dyn Catalog>, evidence: Digest, now: i64) {
+    let deployment = catalog.deployment_get("cxr").await.unwrap().unwrap();
+    let mut body = change_body("resume", &deployment, None, "active", "put right");
+    body["evidence"] = json!([evidence]);
+    let change = NewRecord { kind: RecordKind::Change, subject: "cxr".into(), body, author: "user:cara".into() };
+    let change = catalog.record_add(&change, at(now)).await.unwrap().record.digest;
+    for (name, seed, meaning) in
+        [("anna", 1, SignatureMeaning::ApprovedClinical), ("bo", 2, SignatureMeaning::ApprovedTechnical)]
+    {
+        catalog.signature_add(&sign(change, name, seed, meaning, at(now)), at(now)).await.unwrap();
+    }
+}
+
+/// A rule that fires on a version which a person has stopped already stops it as well: a word does not lift that, and only a
+/// record that shows something does.
+pub(super) async fn a_rule_fires_on_what_is_stopped_already(url: String) {
+    let catalog = open(&url).await;
+    let package = add_package(&catalog).await;
+    for (name, role, seed) in [("anna", "clinical", 1), ("bo", "technical", 2)] {
+        catalog.user_add(&user(name, &[role], seed), "user:root").await.unwrap();
+    }
+    catalog.deployment_apply(&watched("suspend"), package, "user:test", at(-900)).await.unwrap();
+    let mut keys = Vec::new();
+    for study in ["7", "8", "9"] {
+        keys.push(analyse(&catalog, study, 1, package).await);
+    }
+    let early = enter(&catalog, RecordKind::MonitoringEvidence, "cxr", 150).await;
+    let stopped = catalog.deployment_suspend("cxr", "user:anna", "the scanner is repaired", at(190)).await.unwrap();
+    assert_eq!(catalog.stopping_rule(&stopped).await.unwrap(), None);
+    for (place, key) in keys.iter().enumerate() {
+        catalog.label_add(&missed(key), at(200 + place as i64)).await.unwrap();
+    }
+    assert_eq!(catalog.signal_list("cxr", None, None, 1).await.unwrap()[0].action, "stopped_already");
+    assert_eq!(catalog.stopping_rule(&stopped).await.unwrap().as_deref(), Some("missed"));
+    let resume = async |now| catalog.deployment_resume("cxr", "user:anna", "repaired", at(now)).await;
+    let said = resume(300).await.unwrap_err().to_string();
+    assert!(said.contains("rule missed of cxr fired, so two people approve"), "{said}");
+    let unrelated = enter(&catalog, RecordKind::PeriodicReport, "cxr", 310).await;
+    let of_another = enter(&catalog, RecordKind::MonitoringEvidence, "ct", 311).await;
+    let failed = enter(&catalog, RecordKind::Validation, &package.to_string(), 312).await;
+    for (now, evidence, gap) in [
+        (320, early, "before the stop"),
+        (330, unrelated, "is of kind periodic_report"),
+        (340, of_another, "is about neither cxr nor its package"),
+        (350, failed, "has the verdict none"),
+    ] {
+        propose(&catalog, evidence, now).await;
+        let said = resume(now + 1).await.unwrap_err().to_string();
+        assert!(said.contains(gap), "{gap}: {said}");
+    }
+    let evidence = enter(&catalog, RecordKind::MonitoringEvidence, "cxr", 360).await;
+    propose(&catalog, evidence, 370).await;
+    assert_eq!(resume(371).await.unwrap().state, DeploymentState::Active);
     all_is_well(&catalog).await;
 }
 

@@ -102,6 +102,21 @@ pub(in crate::sql) async fn restarted_at(act: &mut Act, deployment: &Deployment)
 pub(super) const RESTARTED: &str =
     "SELECT MAX(recorded_at) AS at FROM monitor_fact WHERE deployment = $1 AND kind = 'restart'";
 
+/// What fired first since a deployment was suspended: `$1` is its name, `$2` since when.
+pub(super) const FIRED: &str = "SELECT rule FROM signal WHERE deployment = $1 AND at >= $2 \
+                                AND action IN ('suspended', 'stopped_already') ORDER BY seq LIMIT 1";
+
+/// [`Monitoring::stopping_rule`](crate::monitoring::Monitoring::stopping_rule), inside an act.
+pub(in crate::sql) async fn stopping_rule(
+    act: &mut Act,
+    deployment: &Deployment,
+) -> Result<Option<String>, StoreError> {
+    let Some(stopped) = &deployment.suspension else { return Ok(None) };
+    let fired = act.row(FIRED, values![deployment.spec.name.as_str(), stopped.since]).await?;
+    let fired = fired.map(|row| row.text("rule")).transpose()?;
+    Ok(fired.or_else(|| deployment.stopped_by_rule().map(str::to_owned)))
+}
+
 /// Begin afresh, inside the act that takes a version into use, or into use again.
 pub(in crate::sql) async fn restart(act: &mut Act, deployment: &Deployment) -> Result<(), StoreError> {
     let name = deployment.spec.name.as_str();

@@ -1,6 +1,6 @@
 //! Reading what was observed and signalled.
 
-use super::facts::RESTARTED;
+use super::facts::{FIRED, RESTARTED};
 use crate::StoreError;
 use crate::monitoring::{ObservationFilter, StoredSignal};
 use crate::sql::SqlCatalog;
@@ -105,6 +105,14 @@ pub(super) async fn labelled_list(
         .rev()
         .map(|row| Ok(LabelledObservation { label: row.json("label")?, observation: row.json("record")? }))
         .collect()
+}
+
+pub(super) async fn stopping_rule(catalog: &SqlCatalog, deployment: &Deployment) -> Result<Option<String>, StoreError> {
+    let Some(stopped) = &deployment.suspension else { return Ok(None) };
+    let columns = values![deployment.spec.name.as_str(), stopped.since];
+    let fired = catalog.database.row("look for a rule that stopped", FIRED, columns).await?;
+    let fired = fired.map(|row| row.text("rule")).transpose()?;
+    Ok(fired.or_else(|| deployment.stopped_by_rule().map(str::to_owned)))
 }
 
 pub(super) async fn cell_list(
