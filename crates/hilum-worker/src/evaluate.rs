@@ -252,7 +252,8 @@ pub async fn dry_run(
         DeploymentState::Shadow => DeploymentState::Shadow,
         _ => DeploymentState::Active,
     };
-    let spec = DeploymentSpec { purpose: Purpose::Research, ..spec.clone() };
+    // Nor is it asked for evidence, of which there is none yet.
+    let spec = DeploymentSpec { purpose: Purpose::Research, monitoring: None, ..spec.clone() };
     let deployment = Deployment { revision: 0, ..Deployment::declared(spec, package.digest, state, now) };
     let facts = package_facts(&manifest);
     let studies = catalog.study_facts_recent(n).await?;

@@ -314,10 +314,6 @@ pub(crate) async fn release(context: &Context, job: &Job, subject: &Subject, ran
             superseded(&now.study, job).or_else(|| decision.verdict.disposition()).unwrap_or(Disposition::Analysed);
         let shadow = matches!(decision.verdict, Verdict::Run { shadow: true, .. });
         let mut results = Vec::new();
-        if let (Ran::Product(_), Disposition::Analysed, Some(mark)) = (ran, &disposition, decision.marks().first()) {
-            let text = format!("{mark}; the objects of a product leave as they came, so this cannot be marked on them");
-            disposition = Disposition::Withheld(Reason::new("envelope.unmarked", text));
-        }
         if disposition == Disposition::Analysed {
             match results_of(context, &now, ran, revision, shadow, decision.marks()).await? {
                 Ok(kept) => results = kept,

@@ -149,11 +149,14 @@ async fn send_later(
 fn series_to_send(context: &Context, job: &Job, subject: &Subject, product: &Product) -> Vec<Uid> {
     let facts = package_facts(&product.manifest);
     let candidates = product.manifest.candidate_series(&subject.facts).unwrap_or_default();
+    // Whether there is evidence was asked before; here only the series is in question.
+    let mut deployment = subject.deployment.clone();
+    deployment.spec.monitoring = None;
     let passes = |index: &usize| {
         let alone = [*index];
         let input = GateInput {
             study: &subject.facts,
-            deployment: &subject.deployment,
+            deployment: &deployment,
             package: &facts,
             candidates: Ok(&alone),
             completed_at: job.created_at,
