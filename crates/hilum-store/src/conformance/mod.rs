@@ -102,6 +102,7 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         alarms::messages_are_sent_until_they_end,
         alarms::books_are_looked_at_daily,
         shared::migrations_run_once_for_many,
+        shared::frequent_questions_read_no_whole_table,
         shared::alarms_count_up,
         shared::audit_chain_names_tampering,
         shared::hostile_text_stays_text,

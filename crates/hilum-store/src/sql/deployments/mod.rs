@@ -6,6 +6,8 @@ mod packages;
 mod proof;
 
 pub(super) use acts::{deployment_apply, deployment_resume, deployment_suspend, no_other_limited, suspend};
+#[cfg(feature = "testing")]
+pub(super) use cancel::{WITHHOLD_DEAD, live};
 pub(super) use cancel::{cancel_runs, cancel_work, withhold_results};
 pub(super) use packages::{package_add, package_get, package_list};
 pub(super) use proof::row_proof;

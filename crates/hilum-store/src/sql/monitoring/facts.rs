@@ -99,7 +99,7 @@ pub(in crate::sql) async fn restarted_at(act: &mut Act, deployment: &Deployment)
     Ok(at.unwrap_or(deployment.updated_at))
 }
 
-pub(super) const RESTARTED: &str =
+pub(in crate::sql) const RESTARTED: &str =
     "SELECT MAX(recorded_at) AS at FROM monitor_fact WHERE deployment = $1 AND kind = 'restart'";
 
 /// What fired first since a deployment was suspended: `$1` is its name, `$2` since when.

@@ -14,6 +14,8 @@ use hilum_monitor::{Cell, CellKey, Observation};
 use hilum_registry::Deployment;
 use hilum_types::Timestamp;
 
+#[cfg(feature = "testing")]
+pub(super) use facts::RESTARTED;
 pub(super) use facts::{Ended, enter_label, enter_observation, restart, stopping_rule};
 
 #[async_trait]
