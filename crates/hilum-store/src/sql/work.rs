@@ -239,7 +239,7 @@ async fn supersede(act: &mut Act, study_key: &StudyKey, revision: u32, deploymen
     let of_earlier = "IN (SELECT d.delivery_key FROM delivery d JOIN result r ON r.result_key = d.result_key \
                       WHERE r.study_key = $1 AND r.deployment = $2 AND r.superseded_by = $3 AND d.state = 'queued')";
     let sql = format!(
-        "UPDATE job SET state = 'cancelled', lease_owner = NULL, lease_until = NULL, updated_at = $4 \
+        "UPDATE job SET state = 'cancelled', lease_owner = NULL, updated_at = $4 \
          WHERE state IN ('queued', 'leased') AND delivery_key {of_earlier}"
     );
     act.execute(sql, values![study_key, deployment, revision, act.now]).await?;

@@ -75,8 +75,9 @@ pub(in crate::sql) fn live(which: &str) -> String {
 async fn cancel(act: &mut Act, deployment: &str, jobs: &[LiveJob], reason: &Reason) -> Result<usize, StoreError> {
     let mut withheld: BTreeSet<(StudyKey, u32)> = BTreeSet::new();
     for job in jobs {
-        let sql = "UPDATE job SET state = 'cancelled', lease_owner = NULL, lease_until = NULL, updated_at = $2, \
-                   last_error = $3 WHERE job_key = $1";
+        // Until when an attempt may still be running stays: a recall that follows has to wait for it.
+        let sql = "UPDATE job SET state = 'cancelled', lease_owner = NULL, updated_at = $2, last_error = $3 \
+                   WHERE job_key = $1";
         act.execute(sql, values![&job.key, act.now, reason.text.as_str()]).await?;
         if let Some(delivery_key) = &job.delivery_key {
             let sql = "UPDATE delivery SET state = 'withheld', updated_at = $2, last_error = $3 \
