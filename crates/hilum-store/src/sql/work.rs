@@ -443,7 +443,7 @@ pub(super) async fn delivery_retry(
 ) -> Result<(), StoreError> {
     const WHAT: &str = "retry a delivery";
     let mut act = Act::begin(&catalog.database, WHAT, actor, now).await?;
-    let sql = "SELECT d.state, r.study_key, r.revision, r.deployment, r.retracted_by FROM delivery d \
+    let sql = "SELECT d.state, r.study_key, r.revision, r.deployment, r.retracted_by, r.superseded_by FROM delivery d \
                JOIN result r ON r.result_key = d.result_key WHERE d.delivery_key = $1";
     let row = act.row(sql, values![key]).await?.ok_or(StoreError::NotFound("delivery"))?;
     let state = row.named("state", DeliveryState::from_name)?;
@@ -453,6 +453,10 @@ pub(super) async fn delivery_retry(
     }
     if row.text_or_none("retracted_by")?.is_some() {
         return Err(StoreError::Refused { what: WHAT, why: "the result was retracted; it does not leave".to_owned() });
+    }
+    if let Some(later) = row.number_or_none::<u32>("superseded_by")? {
+        let why = format!("the result of revision {later} of the study took its place; it does not leave");
+        return Err(StoreError::Refused { what: WHAT, why });
     }
     // A rejection note belongs to no deployment, and no deployment's state holds it up.
     let deployment = Some(row.text("deployment")?).filter(|name| !name.is_empty());
