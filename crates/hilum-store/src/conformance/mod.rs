@@ -94,6 +94,7 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         monitoring::the_state_is_a_fold_over_the_facts,
         monitoring::a_rule_falls_back,
         monitoring::a_rule_fires_on_what_is_stopped_already,
+        monitoring::a_change_gives_no_new_time_for_evidence,
         monitoring::whatever_ends_a_study_is_observed,
         monitoring::a_failure_is_charged_to_the_version_that_ran,
         alarms::signals_of_one_incident_are_one_alarm,

@@ -223,6 +223,25 @@ pub(super) async fn a_rule_fires_on_what_is_stopped_already(url: String) {
     all_is_well(&catalog).await;
 }
 
+/// A deployment from before there was monitoring has been in use since its last change, and the next ones do not move that.
+pub(super) async fn a_change_gives_no_new_time_for_evidence(url: String) {
+    let catalog = open(&url).await;
+    let package = add_package(&catalog).await;
+    let watched = watched("suspend");
+    catalog.deployment_apply(&watched, package, "user:test", at(-900)).await.unwrap();
+    crate::sql::inside::forget_restarts(&url).await.unwrap();
+    for (owner, now) in [("physics", -300), ("radiology", -200)] {
+        let changed = DeploymentSpec { owner: owner.into(), ..watched.clone() };
+        let applied = catalog.deployment_apply(&changed, package, "user:test", at(now)).await.unwrap();
+        let facts = catalog.evidence_facts(&applied, at(100)).await.unwrap().unwrap();
+        assert_eq!(facts.since, at(-900), "after the change at {now}");
+    }
+    let deployment = catalog.deployment_get("cxr").await.unwrap().unwrap();
+    let early = catalog.evidence_facts(&deployment, at(-1000)).await.unwrap().unwrap();
+    assert_eq!(early.since, at(-1000), "by a clock that went back");
+    all_is_well(&catalog).await;
+}
+
 /// The state that the acts leave is that of one fold over the facts in order, and labels of another version, of a time
 /// before a restart, or given again do not count.
 pub(super) async fn the_state_is_a_fold_over_the_facts(url: String) {

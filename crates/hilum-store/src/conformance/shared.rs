@@ -76,7 +76,7 @@ pub(super) async fn hostile_text_stays_text(url: String) {
 /// What every study and every stop asks is found by an index, however much has been kept.
 pub(super) async fn frequent_questions_read_no_whole_table(url: String) {
     drop(open(&url).await);
-    let Some(plans) = crate::sql::plans(&url).await.unwrap() else { return };
+    let Some(plans) = crate::sql::inside::plans(&url).await.unwrap() else { return };
     let by = [
         ("restarted", "monitor_fact_restart"),
         ("shadow waiting", "job_live"),

@@ -7,13 +7,13 @@ mod books;
 mod connection;
 mod deployments;
 mod governance;
+#[cfg(feature = "testing")]
+pub(crate) mod inside;
 mod intake;
 mod jobs;
 mod labels;
 mod migrate;
 mod monitoring;
-#[cfg(feature = "testing")]
-mod plans;
 mod products;
 mod read;
 mod recalls;
@@ -34,8 +34,6 @@ use hilum_audit::{AuditEntry, AuditEvent, Checkpoint, Tampering, Verified};
 use hilum_monitor::Observation;
 use hilum_registry::{Deployment, DeploymentSpec};
 use hilum_types::{Digest, Disposition, Reason, StudyFacts, Timestamp, Uid};
-#[cfg(feature = "testing")]
-pub(crate) use plans::plans;
 use std::collections::HashSet;
 
 /// A catalog on SQLite or PostgreSQL.

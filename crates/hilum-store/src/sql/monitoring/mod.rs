@@ -16,7 +16,7 @@ use hilum_types::Timestamp;
 
 #[cfg(feature = "testing")]
 pub(super) use facts::RESTARTED;
-pub(super) use facts::{Ended, enter_label, enter_observation, restart, stopping_rule};
+pub(super) use facts::{Ended, enter_label, enter_observation, in_use_since, restart, stopping_rule};
 
 #[async_trait]
 impl Monitoring for SqlCatalog {

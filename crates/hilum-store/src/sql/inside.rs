@@ -1,5 +1,4 @@
-//! How SQLite looks up what the gate and the acts that stop ask, for the conformance suite: none may read a table that only
-//! grows from end to end. PostgreSQL decides by what the tables hold, so its plans say nothing of an empty catalog.
+//! For the conformance suite: what a catalog shows of itself, and was before, beside its traits.
 
 use super::connection::{Database, Value, values};
 use super::deployments::{WITHHOLD_DEAD, live};
@@ -7,7 +6,9 @@ use super::monitoring::RESTARTED;
 use super::rollout::SHADOW_WAITING;
 use crate::{CatalogOptions, StoreError};
 
-/// Each question with SQLite's plan for it, one step a line; `None` on PostgreSQL.
+/// What the gate and the acts that stop ask, with SQLite's plan for it, one step a line: none may read a table that only
+/// grows from end to end. `None` on PostgreSQL, which decides by what the tables hold: its plans say nothing of an empty
+/// catalog.
 pub(crate) async fn plans(url: &str) -> Result<Option<Vec<(&'static str, String)>>, StoreError> {
     let database = Database::connect(url, &CatalogOptions::default()).await?;
     if let Database::Postgres(_) = database {
@@ -27,4 +28,12 @@ pub(crate) async fn plans(url: &str) -> Result<Option<Vec<(&'static str, String)
         plans.push((name, steps.join("\n")));
     }
     Ok(Some(plans))
+}
+
+/// Make it a catalog from before there was monitoring: nothing says since when its deployments are in use.
+pub(crate) async fn forget_restarts(url: &str) -> Result<(), StoreError> {
+    const WHAT: &str = "forget restarts";
+    let mut tx = Database::connect(url, &CatalogOptions::default()).await?.begin(WHAT).await?;
+    tx.execute(WHAT, "DELETE FROM monitor_fact WHERE kind = 'restart'", vec![]).await?;
+    tx.commit(WHAT).await
 }
