@@ -90,6 +90,7 @@ impl Case {
             champion: self.champion.as_ref(),
             all: &all,
             manifest: &self.manifest,
+            features: &["noise"],
             visited: &self.visited,
             records: &self.records,
             users: &users,
@@ -194,6 +195,16 @@ fn what_images_are_held_against_is_signed() {
     let plan = case.deployment.spec.monitoring.as_mut().unwrap();
     plan.envelope.as_mut().unwrap().outside = hilum_registry::OutsidePolicy::Mark;
     assert_ne!(withholds, change(&case));
+}
+
+/// A rule about a finding that the package does not have would be silent for ever.
+#[test]
+fn a_rule_about_nothing_is_no_plan() {
+    let mut case = Case::complete();
+    let plan = case.deployment.spec.monitoring.as_mut().unwrap();
+    plan.rules[0].finding = "nodul".to_owned();
+    let first = case.missing(Active).lines().next().unwrap_or_default().to_owned();
+    insta::assert_snapshot!(first, @r#"monitoring: rule "failing" is about "nodul", which its package never says; there are nodule: put it right in `[deployment.monitoring]`"#);
 }
 
 /// MV-32: another threshold is another thing: what was validated at the package's own point does not count for it.

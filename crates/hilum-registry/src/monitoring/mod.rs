@@ -12,6 +12,7 @@ mod envelope;
 
 pub use envelope::{EnvelopePlan, NewGroupPolicy, OutsidePolicy};
 
+use crate::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 
 /// What the site watches once results reach readers (MV-01), and when it stops.
@@ -92,6 +93,39 @@ impl MonitoringPlan {
         gaps
     }
 
+    /// Rules and extractors about findings that a version never states, or about numbers that are never measured, each with
+    /// those that are: such a rule would be silent for ever. `features` are the names of what is measured of images.
+    pub fn unknown_names(&self, manifest: &Manifest, features: &[&str]) -> Vec<String> {
+        let labels = manifest.labels();
+        let scored: Option<Vec<&str>> =
+            labels.is_some().then(|| manifest.findings().map(|finding| finding.label.as_str()).collect());
+        let unknown = |about: String, name: &str, known: &Option<Vec<&str>>| {
+            let known = known.as_ref().filter(|known| !name.is_empty() && !known.contains(&name))?;
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Some(format!("monitoring: {about} is about {name:?}, which its package never says; there are {known}"))
+        };
+        let mut problems = Vec::new();
+        for rule in &self.rules {
+            let about = || format!("rule {:?}", rule.name);
+            problems.extend(unknown(about(), &rule.finding, &labels));
+            match rule.feature.strip_prefix("score:") {
+                Some(finding) => problems.extend(unknown(about(), finding, &scored)),
+                None if !rule.feature.is_empty() && !features.contains(&rule.feature.as_str()) => {
+                    let (about, feature) = (about(), &rule.feature);
+                    problems.push(format!(
+                        "monitoring: {about} is about {feature:?}, which is not measured; there are {}, and score:<finding>",
+                        features.join(", ")
+                    ));
+                }
+                None => {}
+            }
+        }
+        for extractor in &self.labels.extractor {
+            problems.extend(unknown(format!("extractor {:?}", extractor.name), &extractor.finding, &labels));
+        }
+        problems
+    }
+
     /// Everything wrong with what is declared.
     pub fn problems(&self) -> Vec<String> {
         let mut problems: Vec<String> = self.rules.iter().flat_map(StopRule::problems).collect();
@@ -111,6 +145,35 @@ impl MonitoringPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A rule about what the version never says is refused with what it does say; a product's results are not known before.
+    #[test]
+    fn a_rule_about_nothing_is_told() {
+        let manifest = |more: &str| -> Manifest {
+            let package = "schema=1\n[package]\nname='c'\nversion='1'\ntitle='C'\nmanufacturer='M'\nlicense='MIT'\ndescription='d'\n";
+            toml::from_str(&format!("{package}{more}")).unwrap()
+        };
+        let model = manifest(
+            "[[output]]\nkind='classification'\ntensor='t'\n[[output.finding]]\nlabel='nodule'\noperating_point=0.5\n\
+             concept={value='1',scheme='SCT',meaning='N'}\n[[output]]\nkind='quantity'\ntensor='q'\nlabel='age'\n\
+             concept={value='2',scheme='SCT',meaning='A'}\nunit={value='a',scheme='UCUM',meaning='year'}",
+        );
+        let plan: MonitoringPlan = toml::from_str(
+            "[[rule]]\nname='a'\nmetric='sensitivity'\nfinding='nodul'\n[[rule]]\nname='b'\nmetric='positive_rate'\nfinding='age'\n\
+             [[rule]]\nname='c'\nmetric='feature'\nfeature='noise_sd'\n[[rule]]\nname='d'\nmetric='feature'\nfeature='score:age'\n\
+             [[rule]]\nname='e'\nmetric='feature'\nfeature='noise'\n[[rule]]\nname='f'\nmetric='feature'\nfeature='score:nodule'\n\
+             [[labels.extractor]]\nfinding='effusion'\nname='eff'\nversion='1'\npresent=['effusion']",
+        )
+        .unwrap();
+        let said = |manifest: &Manifest| plan.unknown_names(manifest, &["noise", "rows"]).join("\n");
+        insta::assert_snapshot!(said(&model), @r#"
+        monitoring: rule "a" is about "nodul", which its package never says; there are nodule, age
+        monitoring: rule "c" is about "noise_sd", which is not measured; there are noise, rows, and score:<finding>
+        monitoring: rule "d" is about "age", which its package never says; there are nodule
+        monitoring: extractor "eff" is about "effusion", which its package never says; there are nodule, age
+        "#);
+        assert!(said(&manifest("")).contains("there are none"));
+    }
 
     fn problems(text: &str) -> String {
         toml::from_str::<MonitoringPlan>(text).unwrap().problems().join("\n")
