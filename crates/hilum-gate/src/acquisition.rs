@@ -72,9 +72,10 @@ fn envelope(input: &GateInput<'_>) -> Result<Option<(Outcome, Reason)>, Verdict>
             );
             return Ok(Some((Outcome::Passed, Reason::about("envelope.inside", text, "envelope", record))));
         }
+        // Whatever follows from lying outside: of these images nobody knows where they lie.
         EnvelopeFacts::None(why) => {
             let text = format!("an acquisition envelope is declared, and nothing could be compared with it: {why}");
-            Reason::about("envelope.none", text, "envelope", "")
+            return Err(Verdict::Withheld { reason: Reason::about("envelope.none", text, "envelope", "") });
         }
         EnvelopeFacts::Outside { record, sentence, names } => {
             let text = format!("outside the acquisition envelope of record {record}: {sentence}");
@@ -88,7 +89,11 @@ fn envelope(input: &GateInput<'_>) -> Result<Option<(Outcome, Reason)>, Verdict>
 }
 
 fn group(input: &GateInput<'_>) -> Result<Option<(Outcome, Reason)>, Verdict> {
-    let (Some(plan), Some(facts)) = (declared(input), input.acquisition.group) else { return Ok(None) };
+    let Some(plan) = declared(input) else { return Ok(None) };
+    let Some(facts) = input.acquisition.group else {
+        let text = "it is not known from which scanner, software and protocol the images are";
+        return new_group(plan, Reason::about("group.unknown", text, "group", ""));
+    };
     let GroupFacts { key, title, n_inside, .. } = facts;
     if facts.in_reference {
         let text = format!("the reference set has cases of this acquisition group: {title}");
@@ -102,7 +107,10 @@ fn group(input: &GateInput<'_>) -> Result<Option<(Outcome, Reason)>, Verdict> {
     let text = format!(
         "a new acquisition group: {n_inside} of the {wanted} studies it needs have ended inside the envelope so far: {title}"
     );
-    let reason = Reason::about("group.new", text, "group", key);
+    new_group(plan, Reason::about("group.new", text, "group", key))
+}
+
+fn new_group(plan: &EnvelopePlan, reason: Reason) -> Result<Option<(Outcome, Reason)>, Verdict> {
     match plan.new_group {
         NewGroupPolicy::Hold => Err(Verdict::Withheld { reason }),
         NewGroupPolicy::Mark => Ok(Some((Outcome::Marked, reason))),

@@ -19,7 +19,7 @@ pub struct EvidenceFacts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvidenceFound {
     /// Code and sentence: `evidence.fresh`, `evidence.gathering`, `evidence.inside`, `evidence.stale`,
-    /// `evidence.insufficient`.
+    /// `evidence.insufficient`, `evidence.unknown`.
     pub reason: Reason,
     /// Whether it is missing.
     pub missing: bool,
@@ -30,15 +30,20 @@ pub struct EvidenceFound {
 /// How the evidence about a deployment stands at `now`.
 ///
 /// A version has one window to gather its first evidence in. What runs without being seen needs none: it is how evidence is
-/// gathered after a stop.
-pub fn evidence(deployment: &Deployment, rule: &EvidenceRule, facts: &EvidenceFacts, now: Timestamp) -> EvidenceFound {
+/// gathered after a stop. Without `facts` nobody knows, and that is no evidence either.
+pub fn evidence(
+    deployment: &Deployment,
+    rule: &EvidenceRule,
+    facts: Option<&EvidenceFacts>,
+    now: Timestamp,
+) -> EvidenceFound {
     let EvidenceRule { window_days, n_min, .. } = rule;
+    let n = facts.map_or(0, |facts| facts.n);
     let found = |code, text: String, missing: bool| EvidenceFound {
-        reason: Reason::about(code, text, "evidence", facts.n.to_string()),
+        reason: Reason::about(code, text, "evidence", n.to_string()),
         missing,
         withholds: missing && rule.when_stale == WhenStale::Suspend,
     };
-    let n = facts.n;
     if u64::from(*n_min) <= n {
         let text = format!("{n} labelled findings of the last {window_days} days, at least {n_min} are needed");
         return found("evidence.fresh", text, false);
@@ -47,6 +52,11 @@ pub fn evidence(deployment: &Deployment, rule: &EvidenceRule, facts: &EvidenceFa
         let text = format!("results stay inside, so that the {n} labelled findings of {n_min} can become enough");
         return found("evidence.inside", text, false);
     }
+    let Some(facts) = facts else {
+        let text =
+            format!("it is not known whether {n_min} labelled findings of the last {window_days} days are there");
+        return found("evidence.unknown", text, true);
+    };
     let grace_ends = facts.since.plus_seconds(i64::from(*window_days) * 86_400);
     if now < grace_ends {
         let text = format!(

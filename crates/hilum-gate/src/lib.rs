@@ -21,6 +21,6 @@ pub use assignment::{Assignment, AssignmentInput, LimitedOutcome, Role, assign, 
 pub use bounds::{RunFact, exceeded_bound};
 pub use decision::{GateDecision, Outcome, Stage, Step, StepName, Verdict};
 pub use evidence::{EvidenceFacts, EvidenceFound, evidence};
-pub use proof::{approved_change, change_body};
+pub use proof::{approved_change, change_body, recovery};
 pub use readiness::{Missing, Promotion, ProofInput, plan_promotion, readiness};
 pub use steps::{GateInput, PackageFacts, RolloutFacts, decide, unavailable};

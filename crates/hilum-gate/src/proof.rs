@@ -169,9 +169,9 @@ pub fn change_body(act: &str, deployment: &Deployment, champion: Option<&Deploym
             "package": deployment.package_digest,
             "operating_points": deployment.spec.operating_points,
         });
-        // The rules it stops by are signed with it.
-        if let Some((rules, evidence)) = deployment.spec.signed_rules() {
-            side["monitoring"] = json!({ "rule": rules, "evidence": evidence });
+        // The rules it stops by, and what its images are held against, are signed with it.
+        if let Some(monitoring) = deployment.spec.signed_monitoring() {
+            side["monitoring"] = json!(monitoring);
         }
         side
     };
@@ -183,6 +183,48 @@ pub fn change_body(act: &str, deployment: &Deployment, champion: Option<&Deploym
         "replaces": champion.map(side),
         "reason": reason,
     })
+}
+
+/// The first of `records` that shows why a deployment which a rule stopped may be used again: figures, a validation that
+/// passed, a replay or a rehearsal, about it or the package it has, and not older than the stop.
+///
+/// # Errors
+/// Why none counts, of each.
+pub fn recovery<'a>(
+    records: &'a [Record],
+    deployment: &Deployment,
+    stopped_at: Timestamp,
+) -> Result<&'a Record, String> {
+    let mut gaps = Vec::new();
+    for record in records {
+        match shows_recovery(record, deployment, stopped_at) {
+            Ok(()) => return Ok(record),
+            Err(gap) => gaps.push(format!("record {} {gap}", record.digest.short())),
+        }
+    }
+    Err(if gaps.is_empty() { "no record is named as evidence".to_owned() } else { gaps.join("; ") })
+}
+
+fn shows_recovery(record: &Record, deployment: &Deployment, stopped_at: Timestamp) -> Held<()> {
+    use RecordKind::{MonitoringEvidence, Rehearsal, Replay, Validation};
+    let name = &deployment.spec.name;
+    if !matches!(record.kind, MonitoringEvidence | Validation | Replay | Rehearsal) {
+        let kind = record.kind.name();
+        return Err(format!("is of kind {kind}; figures, a validation, a replay or a rehearsal count"));
+    }
+    if record.subject != *name && record.subject != deployment.package_digest.to_string() {
+        return Err(format!("is about neither {name} nor its package {}", deployment.package_digest.short()));
+    }
+    if !record.is_intact() {
+        return Err("was changed after it was entered".to_owned());
+    }
+    if record.created_at < stopped_at {
+        return Err(format!("was entered on {}, before the stop", record.created_at.day()));
+    }
+    match record.body["verdict"].as_str().unwrap_or("none") {
+        verdict if record.kind == Validation && verdict != "pass" => Err(format!("has the verdict {verdict}")),
+        _ => Ok(()),
+    }
 }
 
 /// The approved record among `records` that speaks of exactly this change, or what the newest one that does lacks.

@@ -22,6 +22,8 @@ pub struct ProofInput<'a> {
     pub all: &'a [Deployment],
     /// Manifest of its package.
     pub manifest: &'a Manifest,
+    /// Names of what is measured of images, for rules about it.
+    pub features: &'a [&'a str],
     /// States it has been in with this package.
     pub visited: &'a [DeploymentState],
     /// Records about the package, the deployment, its champion and their waivers, newest first.
@@ -117,7 +119,7 @@ fn check(
         }
         Requirement::RegulatoryStatus => regulatory_status(input),
         Requirement::Acceptance => acceptance(input).err(),
-        Requirement::MonitoringPlan => monitoring(spec.monitoring.as_ref()),
+        Requirement::MonitoringPlan => monitoring(input),
         Requirement::RollbackTarget if !has_rollback_target(input) => lacks(
             "there is no earlier version to return to, and nothing says how studies are read without the model",
             "set `fallback` in its declaration, such as \"read without the model\"",
@@ -161,10 +163,15 @@ fn regulatory_status(input: &ProofInput<'_>) -> Option<Missing> {
     }
 }
 
-fn monitoring(plan: Option<&MonitoringPlan>) -> Option<Missing> {
-    let gaps = plan.map_or_else(|| MonitoringPlan::default().gaps(), MonitoringPlan::gaps);
-    let text = format!("its monitoring plan lacks {}", gaps.join(", "));
-    (!gaps.is_empty()).then(|| Missing::new(Requirement::MonitoringPlan, text, "set `[deployment.monitoring]`"))
+fn monitoring(input: &ProofInput<'_>) -> Option<Missing> {
+    let declared = input.deployment.spec.monitoring.as_ref();
+    let gaps = declared.map_or_else(|| MonitoringPlan::default().gaps(), MonitoringPlan::gaps);
+    let lacks = |text, remedy| Some(Missing::new(Requirement::MonitoringPlan, text, remedy));
+    if !gaps.is_empty() {
+        return lacks(format!("its monitoring plan lacks {}", gaps.join(", ")), "set `[deployment.monitoring]`");
+    }
+    let unknown = declared?.unknown_names(input.manifest, input.features);
+    if unknown.is_empty() { None } else { lacks(unknown.join("; "), "put it right in `[deployment.monitoring]`") }
 }
 
 fn has_rollback_target(input: &ProofInput<'_>) -> bool {

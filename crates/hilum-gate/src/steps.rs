@@ -16,6 +16,9 @@ pub struct PackageFacts {
     pub usable_until: Option<Timestamp>,
     /// Why, in words: `CE certificate`, `package`.
     pub usable_until_of: String,
+    /// Whether its results can be made to say something that was found about the study: objects that a product makes itself
+    /// leave as they came.
+    pub can_be_marked: bool,
 }
 
 /// Everything a decision is made from.
@@ -37,7 +40,7 @@ pub struct GateInput<'a> {
     pub now: Timestamp,
     /// What other versions and runs mean for this one.
     pub rollout: RolloutFacts<'a>,
-    /// How fresh the evidence about it is; `None`: no rule about it is declared, or the question is not about use.
+    /// How fresh the evidence about it is; `None`: no rule about it is declared, or nobody knows.
     pub evidence: Option<EvidenceFacts>,
     /// What was measured of the images, before release.
     pub acquisition: AcquisitionFacts<'a>,
@@ -130,6 +133,9 @@ fn pass_all(input: &GateInput<'_>, steps: &mut Vec<Step>) -> Result<Verdict, (St
     passed(StepName::Turnaround, turnaround(input).map_err(at(StepName::Turnaround))?);
     for (step, check) in acquisition::CHECKS {
         if let Some((outcome, reason)) = check(input).map_err(at(step))? {
+            if outcome == Outcome::Marked && !input.package.can_be_marked {
+                return Err((step, unmarked(&reason)));
+            }
             steps.push(Step { step, outcome, reason });
         }
     }
@@ -144,6 +150,12 @@ fn pass_all(input: &GateInput<'_>, steps: &mut Vec<Step>) -> Result<Verdict, (St
         passed(StepName::Room, room(input.deployment, waiting).map_err(at(StepName::Room))?);
     }
     Ok(Verdict::Run { series_instance_uid: chosen, shadow })
+}
+
+/// What has to be said and cannot be said keeps the result inside.
+fn unmarked(found: &Reason) -> Verdict {
+    let text = format!("{}; the objects of a product leave as they came, so this cannot be marked on them", found.text);
+    Verdict::Withheld { reason: Reason { code: "envelope.unmarked".to_owned(), text, ..found.clone() } }
 }
 
 fn in_date(input: &GateInput<'_>) -> Checked {
@@ -238,8 +250,8 @@ fn acceptance(input: &GateInput<'_>) -> Checked {
 /// What is missing and only raises an alarm is said with every decision.
 fn evidence_step(input: &GateInput<'_>) -> Result<Option<Reason>, Verdict> {
     let rule = input.deployment.spec.monitoring.as_ref().and_then(|plan| plan.evidence.as_ref());
-    let (Some(rule), Some(facts)) = (rule, &input.evidence) else { return Ok(None) };
-    let found = evidence(input.deployment, rule, facts, input.now);
+    let Some(rule) = rule else { return Ok(None) };
+    let found = evidence(input.deployment, rule, input.evidence.as_ref(), input.now);
     if found.withholds { Err(Verdict::Withheld { reason: found.reason }) } else { Ok(Some(found.reason)) }
 }
 

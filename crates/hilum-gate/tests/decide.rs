@@ -35,6 +35,7 @@ fn package(toml_text: &str) -> PackageFacts {
         intended_use: toml::from_str::<IntendedUse>(toml_text).unwrap(),
         usable_until: None,
         usable_until_of: "package".into(),
+        can_be_marked: true,
     }
 }
 
@@ -253,19 +254,24 @@ proptest! {
 
 /// What a study gets before release under a declared envelope.
 fn released(plan: &str, stage: Stage, envelope: &EnvelopeFacts, group: &GroupFacts) -> String {
+    let acquisition = AcquisitionFacts { envelope: Some(envelope), group: Some(group) };
+    released_as(plan, stage, acquisition, true)
+}
+
+fn released_as(plan: &str, stage: Stage, acquisition: AcquisitionFacts<'_>, can_be_marked: bool) -> String {
     let ct = study(&[&[("Modality", "CT")]]);
     let deployment = deployment(&format!("state='active'\n{plan}"));
     let made = decide(&GateInput {
         study: &ct,
         deployment: &deployment,
-        package: &package(""),
+        package: &PackageFacts { can_be_marked, ..package("") },
         candidates: Ok(&[0]),
         completed_at: Timestamp::from_micros(COMPLETE),
         stage,
         now: Timestamp::from_micros(COMPLETE),
         rollout: RolloutFacts::default(),
         evidence: None,
-        acquisition: AcquisitionFacts { envelope: Some(envelope), group: Some(group) },
+        acquisition,
     });
     let mut told = vec![made.sentence()];
     told.extend(made.marks());
@@ -306,19 +312,35 @@ fn images_unlike_those_of_the_reference_set_are_withheld_or_marked() {
     // Nothing is measured before the model runs, and without a declaration nothing is compared.
     insta::assert_snapshot!(released(plan, Stage::BeforeInference, &outside, &new), @"run ct");
     insta::assert_snapshot!(released("", before, &outside, &new), @"run ct");
-    // What is declared and was not measured is not taken for inside.
+    // What is declared and was not measured, or not compared, is neither inside nor only to be marked.
+    let unmeasured = released_as(marks, before, AcquisitionFacts::default(), true);
+    insta::assert_snapshot!(unmeasured, @"withhold ct: an acquisition envelope is declared, and nothing could be compared with it: the images were not measured");
+    insta::assert_snapshot!(released(marks, before, &none, &known), @"withhold ct: an acquisition envelope is declared, and nothing could be compared with it: insufficient: 0.01 needs 99 cases");
+    // Images that do not say where they come from are from a group that has not passed.
+    let from_nowhere = AcquisitionFacts { envelope: Some(&inside), group: None };
+    insta::assert_snapshot!(released_as(plan, before, from_nowhere, true), @"withhold ct: it is not known from which scanner, software and protocol the images are");
+    insta::assert_snapshot!(released_as(marks, before, from_nowhere, true), @r"
+    run ct
+    it is not known from which scanner, software and protocol the images are
+    ");
+    // What cannot carry the mark does not leave.
+    let found = |envelope, group| AcquisitionFacts { envelope: Some(envelope), group: Some(group) };
+    insta::assert_snapshot!(released_as(marks, before, found(&inside, &known), false), @"run ct");
+    insta::assert_snapshot!(released_as(marks, before, found(&outside, &known), false), @"withhold ct: outside the acquisition envelope of record ab12cd34ef56: noise 41 against 3 to 12; the objects of a product leave as they came, so this cannot be marked on them");
+}
+
+/// MV-06: under a rule about evidence, not knowing is not having.
+#[test]
+fn evidence_that_nobody_knows_of_is_none() {
     let ct = study(&[&[("Modality", "CT")]]);
-    let unmeasured = decide(&GateInput {
-        study: &ct,
-        deployment: &deployment("state='active'\n[monitoring.envelope]"),
-        package: &package(""),
-        candidates: Ok(&[0]),
-        completed_at: Timestamp::from_micros(COMPLETE),
-        stage: before,
-        now: Timestamp::from_micros(COMPLETE),
-        rollout: RolloutFacts::default(),
-        evidence: None,
-        acquisition: AcquisitionFacts::default(),
-    });
-    insta::assert_snapshot!(unmeasured.sentence(), @"withhold ct: an acquisition envelope is declared, and nothing could be compared with it: the images were not measured");
+    let rule = "[monitoring.evidence]\nwindow_days=30\nn_min=5\n";
+    let said = |state: &str, more: &str| {
+        let deployment = deployment(&format!("state='{state}'\n{rule}{more}"));
+        let made = ask(&ct, &deployment, &package(""), 1);
+        let step = made.steps.iter().find(|step| step.step == StepName::Evidence).unwrap();
+        format!("{} {}", made.verdict.name(), step.reason.code)
+    };
+    assert_eq!(said("active", ""), "withheld evidence.unknown");
+    assert_eq!(said("active", "when_stale='alarm'"), "run evidence.unknown");
+    assert_eq!(said("shadow", ""), "run evidence.inside");
 }

@@ -1,6 +1,6 @@
 //! Everything that is missing before a step, and the plan when nothing is (MV-01, MV-14, GV-02, GV-09, UX-10).
 
-use hilum_gate::{ProofInput, change_body, plan_promotion, readiness};
+use hilum_gate::{ProofInput, change_body, plan_promotion, readiness, recovery};
 use hilum_registry::DeploymentState::{Accepted, Active, Draft, Limited, Shadow};
 use hilum_registry::{Deployment, DeploymentSpec, DeploymentState, Manifest};
 use hilum_sign::{NewRecord, PersonKey, Record, RecordKind, SignatureMeaning, ToSign};
@@ -90,6 +90,7 @@ impl Case {
             champion: self.champion.as_ref(),
             all: &all,
             manifest: &self.manifest,
+            features: &["noise"],
             visited: &self.visited,
             records: &self.records,
             users: &users,
@@ -177,6 +178,35 @@ fn each_proof_must_be_of_exactly_this() {
     insta::assert_snapshot!(gap(&|c| c.records[0].body["verdict"] = json!("pass ")), @"validation dc62475d28fc lacks the record was changed after it was entered; its signatures are void and approval in the clinical role and approval in the technical role: `hilum validate --model NAME@VERSION --protocol FILE --out DIR`, then `hilum record sign` by two people");
 }
 
+/// The envelope is signed with the rules: a record that two people approved before it was changed is of another thing.
+#[test]
+fn what_images_are_held_against_is_signed() {
+    let mut case = Case::complete();
+    assert_eq!(case.missing(Active), "");
+    let plan = case.deployment.spec.monitoring.as_mut().unwrap();
+    plan.envelope = Some(hilum_registry::EnvelopePlan::default());
+    assert!(
+        case.missing(Active).starts_with("nobody has approved exactly this step to active"),
+        "{}",
+        case.missing(Active)
+    );
+    let change = |case: &Case| change_body("promote", &case.deployment, case.champion.as_ref(), "active", "");
+    let withholds = change(&case);
+    let plan = case.deployment.spec.monitoring.as_mut().unwrap();
+    plan.envelope.as_mut().unwrap().outside = hilum_registry::OutsidePolicy::Mark;
+    assert_ne!(withholds, change(&case));
+}
+
+/// A rule about a finding that the package does not have would be silent for ever.
+#[test]
+fn a_rule_about_nothing_is_no_plan() {
+    let mut case = Case::complete();
+    let plan = case.deployment.spec.monitoring.as_mut().unwrap();
+    plan.rules[0].finding = "nodul".to_owned();
+    let first = case.missing(Active).lines().next().unwrap_or_default().to_owned();
+    insta::assert_snapshot!(first, @r#"monitoring: rule "failing" is about "nodul", which its package never says; there are nodule: put it right in `[deployment.monitoring]`"#);
+}
+
 /// MV-32: another threshold is another thing: what was validated at the package's own point does not count for it.
 #[test]
 fn a_changed_threshold_needs_its_own_proof() {
@@ -249,4 +279,43 @@ fn stepping_back_is_easy_and_one_version_is_limited_at_a_time() {
         told.iter().any(|missing| missing.text == "cxr-3 is limited already, and one version at a time is"),
         "{told:?}"
     );
+}
+
+/// What may be evidence that a stopped version is fit again, and what is not; of each it is said why.
+#[test]
+fn what_shows_that_a_stopped_version_is_fit_again() {
+    let deployment = deployment("cxr", b"v2", Active, "");
+    let package = deployment.package_digest.to_string();
+    let at_entry = at(-3);
+    let ask = |kind, subject: &str, body: Value, stopped_at| {
+        let records = [record(kind, subject, body, &[])];
+        recovery(&records, &deployment, stopped_at)
+            .map(|record| record.kind.name().to_owned())
+            .unwrap_or_else(|gap| gap)
+    };
+    let body = || json!({ "format": 1 });
+    for kind in [RecordKind::MonitoringEvidence, RecordKind::Replay, RecordKind::Rehearsal] {
+        assert_eq!(ask(kind, "cxr", body(), at_entry), kind.name());
+    }
+    assert_eq!(
+        ask(RecordKind::Validation, &package, json!({ "format": 1, "verdict": "pass" }), at_entry),
+        "validation"
+    );
+    let refused = |kind, subject: &str, body: Value, stopped_at, why: &str| {
+        let said = ask(kind, subject, body, stopped_at);
+        assert!(said.starts_with("record ") && said.ends_with(why), "{said}");
+    };
+    refused(
+        RecordKind::Validation,
+        &package,
+        json!({ "format": 1, "verdict": "fail" }),
+        at_entry,
+        "has the verdict fail",
+    );
+    refused(RecordKind::Replay, "ct", body(), at_entry, "is about neither cxr nor its package a32d57bd2838");
+    let only = "is of kind user_training; figures, a validation, a replay or a rehearsal count";
+    refused(RecordKind::UserTraining, "cxr", body(), at_entry, only);
+    let later = at_entry.plus_seconds(1);
+    refused(RecordKind::Rehearsal, "cxr", body(), later, "before the stop");
+    assert_eq!(recovery(&[], &deployment, at_entry).unwrap_err(), "no record is named as evidence");
 }

@@ -3,7 +3,7 @@
 use crate::canary::CanaryPlan;
 use crate::intended_use::IntendedUse;
 use crate::lifecycle::DeploymentState;
-use crate::monitoring::{EnvelopePlan, EvidenceRule, MonitoringPlan, StopRule};
+use crate::monitoring::{EnvelopePlan, MonitoringPlan, PROGRAM_STOPS, SignedMonitoring, is_rule_name};
 use crate::rollout::RolloutSpec;
 use hilum_types::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -237,7 +237,8 @@ impl DeploymentSpec {
         }
     }
 
-    /// Take package, operating points, use, stop rules and their terms from `other`; who answers and where results go stay.
+    /// Take package, operating points, use, and what is signed of the monitoring from `other`; who answers and where results
+    /// go stay. A version that brings no stop rules, or no envelope, does not take those in force away.
     pub fn take_version_of(&mut self, other: &DeploymentSpec) {
         self.package = other.package.clone();
         self.operating_points = other.operating_points.clone();
@@ -245,13 +246,16 @@ impl DeploymentSpec {
         self.undetermined = other.undetermined;
         self.valid_until = other.valid_until;
         self.validation_days_max = other.validation_days_max;
-        self.monitoring = other.monitoring.clone();
+        let (kept, brought) = (self.monitoring.take(), other.monitoring.clone());
+        self.monitoring = match (kept, brought) {
+            (Some(kept), Some(brought)) => Some(brought.or_in_force(kept)),
+            (kept, brought) => brought.or(kept),
+        };
     }
 
-    /// The stop rules as they are signed; `None` where none are declared.
-    pub fn signed_rules(&self) -> Option<(&[StopRule], Option<&EvidenceRule>)> {
-        let plan = self.monitoring.as_ref()?;
-        (!plan.rules.is_empty() || plan.evidence.is_some()).then_some((&plan.rules, plan.evidence.as_ref()))
+    /// What two people sign of the monitoring; `None` where nothing of it is declared.
+    pub fn signed_monitoring(&self) -> Option<SignedMonitoring<'_>> {
+        self.monitoring.as_ref()?.signed()
     }
 
     /// What a change record has to speak of: everything that changes what the model says or of whom.
@@ -263,8 +267,7 @@ impl DeploymentSpec {
             || self.operating_points != other.operating_points
             || self.intended_use != other.intended_use
             || self.undetermined != other.undetermined
-            || self.signed_rules() != other.signed_rules()
-            || self.envelope() != other.envelope()
+            || self.signed_monitoring() != other.signed_monitoring()
     }
 }
 
@@ -343,10 +346,12 @@ impl Deployment {
         }
     }
 
-    /// The declared rule that stopped it, if one did.
-    pub fn stopped_by_rule(&self) -> Option<&StopRule> {
+    /// Name of the stop rule that stopped it, if one did, also when it is declared no more: a step back brings other rules,
+    /// and the stop stays one. Bounds of a rollout, canaries and servers of another version stop it under names that no rule
+    /// has, and are lifted like a stop by hand.
+    pub fn stopped_by_rule(&self) -> Option<&str> {
         let name = self.suspension.as_ref()?.by.strip_prefix("stop-rule:")?;
-        self.spec.monitoring.as_ref()?.rules.iter().find(|rule| rule.name == name)
+        (is_rule_name(name) && !PROGRAM_STOPS.contains(&name)).then_some(name)
     }
 
     /// Whether this is a challenger of the deployment named `champion`.
@@ -412,6 +417,46 @@ mod tests {
         "#);
         assert_eq!(problems(&format!("{base}purpose='clinical'\n[monitoring]\nstop_rules=['x']")), "");
         assert_eq!(problems(&format!("{base}state='limited'\nchampion='a'\nrollout={{share=0.1}}")), "");
+    }
+
+    /// A version without stop rules, or without an envelope, leaves those in force; one that brings them brings its own.
+    #[test]
+    fn a_version_takes_no_protection_away() {
+        let spec = |monitoring: &str| -> DeploymentSpec {
+            toml::from_str(&format!("name='a'\npackage='0123456789ab'\n{monitoring}")).unwrap()
+        };
+        let rule = |name: &str| {
+            format!("[[monitoring.rule]]\nname='{name}'\nmetric='failure_rate'\nconsecutive=3\naction='suspend'\n")
+        };
+        let envelope = |cases: u32| format!("[monitoring.envelope]\ngroup_cases={cases}\n");
+        let in_force = spec(&format!("{}{}", rule("old"), envelope(30)));
+        let after = |version: &str| {
+            let mut taken = in_force.clone();
+            taken.take_version_of(&spec(version));
+            let plan = taken.monitoring.unwrap();
+            (plan.rules[0].name.clone(), plan.envelope.map(|envelope| envelope.group_cases))
+        };
+        assert_eq!(after(""), ("old".to_owned(), Some(30)));
+        assert_eq!(after(&rule("new")), ("new".to_owned(), Some(30)));
+        assert_eq!(after(&envelope(50)), ("old".to_owned(), Some(50)));
+        assert_eq!(after(&format!("{}{}", rule("new"), envelope(50))), ("new".to_owned(), Some(50)));
+        assert!(in_force.differs_materially(&spec(&format!("{}{}", rule("old"), envelope(31)))));
+    }
+
+    /// A stop by a rule stays one when other rules are declared by now; what the program stops by itself is none.
+    #[test]
+    fn a_stop_by_a_rule_is_known_by_its_name() {
+        let spec: DeploymentSpec = toml::from_str("name='a'\npackage='0123456789ab'").unwrap();
+        let at = Timestamp::from_micros(0);
+        let mut deployment = Deployment::declared(spec, Digest::of(b"x"), DeploymentState::Suspended, at);
+        let mut stopped = |by: &str| {
+            let (by, resume_to) = (by.to_owned(), DeploymentState::Active);
+            deployment.suspension = Some(Suspension { since: at, by, reason: String::new(), resume_to });
+            deployment.stopped_by_rule().map(str::to_owned)
+        };
+        assert_eq!(stopped("stop-rule:missed").as_deref(), Some("missed"));
+        let others = ["user:anna", "stop-rule:canary", "stop-rule:remote-version", "stop-rule:rollout.error-rate"];
+        others.iter().for_each(|by| assert_eq!(stopped(by), None, "{by}"));
     }
 
     /// Catalogs of the first release hold declarations without the newer keys.

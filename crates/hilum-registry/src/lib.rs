@@ -18,7 +18,7 @@ pub use intended_use::{Eligibility, IntendedUse};
 pub use lifecycle::{Act, DeploymentState, ForbiddenTransition, Requirement, check_transition};
 pub use monitoring::{
     AlarmPlan, DueHours, EnvelopePlan, EvidenceRule, Limit, Metric, MonitoringPlan, NewGroupPolicy, OutsidePolicy,
-    RuleAction, StopRule, WhenStale,
+    RuleAction, SignedMonitoring, StopRule, WhenStale,
 };
 pub use rollout::RolloutSpec;
 pub mod golden;

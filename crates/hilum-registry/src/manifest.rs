@@ -204,6 +204,18 @@ impl Manifest {
         })
     }
 
+    /// Labels of everything its results can state, in order; `None` for a product, whose results say that themselves.
+    pub fn labels(&self) -> Option<Vec<&str>> {
+        if self.dicom_node().is_some() {
+            return None;
+        }
+        let quantities = self.outputs.iter().filter_map(|output| match output {
+            OutputSpec::Quantity(quantity) => Some(quantity.label.as_str()),
+            _ => None,
+        });
+        Some(self.findings().map(|finding| finding.label.as_str()).chain(quantities).collect())
+    }
+
     /// Whether the package may be used at `now`: its regulatory status and its expiry are in date.
     pub fn in_date(&self, now: Timestamp) -> bool {
         let ends = [self.regulatory.expires, self.expiry.not_after];

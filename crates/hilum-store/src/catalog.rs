@@ -187,7 +187,8 @@ pub trait Catalog:
     ) -> Result<Vec<DeliveryKey>, StoreError>;
 
     /// Finish an `Infer` job without an inference record: it failed, expired, or the gate stopped it before it ran.
-    /// `observation` as in [`InferenceOutcome::observation`].
+    /// `observation` as in [`InferenceOutcome::observation`], of the version that was tried; without one, that is the version
+    /// which was in use when the work began.
     async fn inference_end(
         &self,
         lease: &Lease,

@@ -147,7 +147,7 @@ pub async fn freshness(
 ) -> Result<Option<Freshness>, StoreError> {
     let rule = deployment.spec.monitoring.as_ref().and_then(|plan| plan.evidence.as_ref());
     let (Some(rule), Some(facts)) = (rule, catalog.evidence_facts(deployment, now).await?) else { return Ok(None) };
-    let found = evidence(deployment, rule, &facts, now);
+    let found = evidence(deployment, rule, Some(&facts), now);
     Ok(Some(Freshness {
         reason: found.reason,
         missing: found.missing,

@@ -61,6 +61,10 @@ pub trait Monitoring: Send + Sync {
         limit: u32,
     ) -> Result<Vec<LabelledObservation>, StoreError>;
 
+    /// Name of the stop rule that keeps a suspended deployment from being used again without evidence: it stopped it, or
+    /// would have, had it not been stopped by hand before. `None` when none did, or nothing is suspended.
+    async fn stopping_rule(&self, deployment: &Deployment) -> Result<Option<String>, StoreError>;
+
     /// What every rule has seen of the version in use, by rule and cut.
     async fn cell_list(&self, deployment: &Deployment) -> Result<Vec<(CellKey, Cell)>, StoreError>;
 

@@ -1,7 +1,7 @@
 //! One study revision past the gate, for every deployment in service.
 
 use crate::facts::package_facts;
-use crate::observe::{header_of, observe};
+use crate::observe::observe_unread;
 use crate::runner::{Context, JobError};
 use hilum_gate::{
     AcquisitionFacts, Assignment, AssignmentInput, EvidenceFacts, GateDecision, GateInput, LimitedOutcome, Role,
@@ -12,6 +12,7 @@ use hilum_store::records::{Evaluation, GateDecisionRecord, GateStage, NewAssignm
 use hilum_store::rollout::StudyAssignment;
 use hilum_store::{Catalog, Job, Priority, StoreError, StudyKey};
 use hilum_types::{Disposition, StudyFacts, Timestamp};
+use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -49,6 +50,7 @@ async fn evaluate_once(context: &Context, job: &Job) -> Result<(), JobError> {
     let round = Round { context, facts: &facts, completed_at: job.created_at, now };
     let mut families: BTreeMap<&str, (&str, Assignment)> = BTreeMap::new();
     let mut decided: Vec<(&Deployment, GateDecision)> = Vec::new();
+    let mut observations = Vec::new();
     for deployment in &deployments {
         let is_limited = deployment.state == DeploymentState::Limited;
         if is_limited {
@@ -57,7 +59,12 @@ async fn evaluate_once(context: &Context, job: &Job) -> Result<(), JobError> {
         }
         let family = families.get(deployment.family());
         let role = family.map(|(limited, assignment)| assignment.role(*limited == deployment.spec.name));
-        let decision = round.ask(deployment, role.as_ref()).await?;
+        let package = context.catalog.package_get(&deployment.package_digest.to_string()).await;
+        let manifest = package.as_ref().ok().and_then(|package| Manifest::deserialize(&package.manifest).ok());
+        let decision = round.ask(deployment, package, role.as_ref()).await?;
+        if decision.verdict.disposition().is_some() {
+            observations.push(observe_unread(&facts, deployment, manifest.as_ref()));
+        }
         if let Some((limited, assignment)) = families.get_mut(deployment.family()).filter(|_| is_limited) {
             let outcome = match decision.verdict.disposition() {
                 Some(ended) => LimitedOutcome::Silent(ended.name().replace('_', " ")),
@@ -81,7 +88,7 @@ async fn evaluate_once(context: &Context, job: &Job) -> Result<(), JobError> {
                 assignment,
             })
             .collect(),
-        observations: decided.iter().filter_map(|one| observation(&facts, one)).collect(),
+        observations,
     };
     Ok(context.catalog.evaluation_record(&job.lease(), &evaluation, now).await?)
 }
@@ -94,9 +101,13 @@ impl Round<'_> {
         assign(&AssignmentInput { study: self.facts, limited, earlier, site_key: self.context.site_key.bytes() })
     }
 
-    async fn ask(&self, deployment: &Deployment, role: Option<&Role>) -> Result<GateDecision, JobError> {
+    async fn ask(
+        &self,
+        deployment: &Deployment,
+        package: Result<Package, StoreError>,
+        role: Option<&Role>,
+    ) -> Result<GateDecision, JobError> {
         let catalog = &self.context.catalog;
-        let package = catalog.package_get(&deployment.package_digest.to_string()).await;
         // Where a limited version answers, its champion stands by in case it fails, and is not dropped.
         let stands_by =
             role.is_some() && deployment.state != DeploymentState::Limited && deployment.spec.champion.is_none();
@@ -107,16 +118,6 @@ impl Round<'_> {
             Asked { completed_at: self.completed_at, stage: Stage::BeforeInference, now: self.now, rollout, evidence };
         ask(self.facts, deployment, package, asked, AcquisitionFacts::default())
     }
-}
-
-/// What is known of a study that ends here: where it came from.
-fn observation(
-    facts: &StudyFacts,
-    (deployment, decision): &(&Deployment, GateDecision),
-) -> Option<hilum_monitor::Observation> {
-    decision.verdict.disposition()?;
-    let header = header_of(facts, None, None);
-    Some(observe(&deployment.spec.name, deployment.package_digest, header, None))
 }
 
 fn ended((deployment, decision): &(&Deployment, GateDecision)) -> Option<(String, Disposition)> {
@@ -252,7 +253,8 @@ pub async fn dry_run(
         DeploymentState::Shadow => DeploymentState::Shadow,
         _ => DeploymentState::Active,
     };
-    let spec = DeploymentSpec { purpose: Purpose::Research, ..spec.clone() };
+    // Nor is it asked for evidence, of which there is none yet.
+    let spec = DeploymentSpec { purpose: Purpose::Research, monitoring: None, ..spec.clone() };
     let deployment = Deployment { revision: 0, ..Deployment::declared(spec, package.digest, state, now) };
     let facts = package_facts(&manifest);
     let studies = catalog.study_facts_recent(n).await?;

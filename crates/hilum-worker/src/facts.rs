@@ -11,6 +11,7 @@ pub fn package_facts(manifest: &Manifest) -> PackageFacts {
         title: format!("{} {}", manifest.package.name, manifest.package.version),
         intended_use: manifest.intended_use.clone(),
         usable_until: earliest.map(|(end, _)| end),
+        can_be_marked: manifest.dicom_node().is_none(),
         usable_until_of: earliest.map_or("package", |(_, what)| what).to_owned(),
     }
 }

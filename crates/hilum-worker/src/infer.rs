@@ -62,21 +62,21 @@ async fn infer_once(context: &Context, job: &Job) -> Result<Attempt, JobError> {
     let decision = decide(context, job, &subject.facts, &subject.deployment, before, nothing).await?;
     let ended = superseded(&subject.study, job).or_else(|| decision.verdict.disposition());
     if let Some(disposition) = ended {
-        return end(context, job, Some(&decision), &disposition).await;
+        return end(context, job, &subject.deployment, Some(&decision), &disposition).await;
     }
     let Verdict::Run { series_instance_uid, .. } = &decision.verdict else {
         return Err(JobError::Broken("the gate gave neither a series nor a disposition".to_owned()));
     };
     let inputs = match read_images(context, job, series_instance_uid).await? {
         Ok(inputs) => inputs,
-        Err(reason) => return end(context, job, None, &Disposition::Failed(reason)).await,
+        Err(reason) => return end(context, job, &subject.deployment, None, &Disposition::Failed(reason)).await,
     };
     let started_at = context.clock.now();
     let (package, outcome) = match run(context, &subject.deployment, inputs.clone()).await {
         Ok(ran) => ran,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "an inference failed");
-            let ended = end(context, job, None, &Disposition::Failed(failure(&error))).await?;
+            let ended = end(context, job, &subject.deployment, None, &Disposition::Failed(failure(&error))).await?;
             stop_other_version(context, &subject.deployment, &error).await?;
             return Ok(ended);
         }
@@ -142,16 +142,19 @@ pub(crate) fn superseded(study: &Study, job: &Job) -> Option<Disposition> {
     })
 }
 
+/// End a job without a result. `tried` is the deployment as it was when the work began: its version answers for the end,
+/// whichever is in use by now.
 pub(crate) async fn end(
     context: &Context,
     job: &Job,
+    tried: &Deployment,
     decision: Option<&GateDecision>,
     disposition: &Disposition,
 ) -> Result<Attempt, JobError> {
     let decision = decision.map(record);
-    let observation = observe_end(context, job).await?;
+    let observation = observe_end(context, job, tried).await?;
     let (lease, now) = (job.lease(), context.clock.now());
-    context.catalog.inference_end(&lease, decision.as_ref(), disposition, observation.as_ref(), now).await?;
+    context.catalog.inference_end(&lease, decision.as_ref(), disposition, Some(&observation), now).await?;
     Ok(Attempt::Ended)
 }
 
@@ -311,10 +314,6 @@ pub(crate) async fn release(context: &Context, job: &Job, subject: &Subject, ran
             superseded(&now.study, job).or_else(|| decision.verdict.disposition()).unwrap_or(Disposition::Analysed);
         let shadow = matches!(decision.verdict, Verdict::Run { shadow: true, .. });
         let mut results = Vec::new();
-        if let (Ran::Product(_), Disposition::Analysed, Some(mark)) = (ran, &disposition, decision.marks().first()) {
-            let text = format!("{mark}; the objects of a product leave as they came, so this cannot be marked on them");
-            disposition = Disposition::Withheld(Reason::new("envelope.unmarked", text));
-        }
         if disposition == Disposition::Analysed {
             match results_of(context, &now, ran, revision, shadow, decision.marks()).await? {
                 Ok(kept) => results = kept,

@@ -142,27 +142,32 @@ pub(crate) fn header_of<'a>(
     series.instances.first()
 }
 
-/// The observation of a job that ended without a run.
-pub(crate) async fn observe_end(context: &Context, job: &Job) -> Result<Option<Observation>, JobError> {
-    let Some(name) = job.deployment.as_deref() else { return Ok(None) };
+/// The observation of a job that ended without a result, with the version that was tried.
+pub(crate) async fn observe_end(context: &Context, job: &Job, tried: &Deployment) -> Result<Observation, JobError> {
     let (study_key, revision) = job_subject(job)?;
-    let Some(deployment) = context.catalog.deployment_get(name).await? else { return Ok(None) };
+    let (name, digest) = (tried.spec.name.as_str(), tried.package_digest);
     let facts = match context.catalog.study_facts(&study_key, revision).await {
         Ok(facts) => facts,
         Err(error) if error.kind() == hilum_store::ErrorKind::Unavailable => return Err(error.into()),
         // The study ends without attributes rather than not at all.
-        Err(_) => return Ok(None),
+        Err(_) => return Ok(Observation::bare(name, digest)),
     };
-    let package = context.catalog.package_get(&deployment.package_digest.to_string()).await.ok();
+    let package = context.catalog.package_get(&digest.to_string()).await.ok();
     let manifest = package.and_then(|package| serde_json::from_value::<Manifest>(package.manifest).ok());
-    let header = header_of(&facts, None, manifest.as_ref());
-    Ok(Some(observe(name, deployment.package_digest, header, None)))
+    Ok(observe_unread(&facts, tried, manifest.as_ref()))
+}
+
+/// The observation of a study that ends before a model has read it: where the images come from that it would have read,
+/// which is not where the first series of the study comes from when that is a scout.
+pub(crate) fn observe_unread(facts: &StudyFacts, deployment: &Deployment, manifest: Option<&Manifest>) -> Observation {
+    observe(&deployment.spec.name, deployment.package_digest, header_of(facts, None, manifest), None)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use hilum_types::{Phi, attribute};
+    use serde_json::json;
 
     fn facts(series: &[(&str, &str)]) -> StudyFacts {
         let uid = |text: &str| text.parse::<Uid>().unwrap();
@@ -187,6 +192,27 @@ mod tests {
         assert_eq!(station(Some("1.4")).as_deref(), Some("DX2"));
         assert_eq!(station(None).as_deref(), Some("DX1"));
         assert_eq!(station(Some("1.99")).as_deref(), Some("DX1"));
+    }
+
+    /// A study that ends at the gate comes from where the images come from that the model would have read.
+    #[test]
+    fn a_scout_does_not_say_where_a_study_came_from() {
+        let mut study = facts(&[("1.3", "SCOUT"), ("1.4", "CT2")]);
+        study.series[1].instances[0].attributes.insert("Modality".to_owned(), Phi::new(vec!["CT".to_owned()]));
+        let manifest: Manifest = serde_json::from_value(json!({
+            "schema": 1,
+            "package": { "name": "v", "version": "1", "title": "V", "manufacturer": "M", "license": "MIT", "description": "d" },
+            "input": [{ "tensor": "image", "images": "each", "layout": "NCHW", "preprocess": [],
+                        "select": { "modality": ["CT"] } }],
+            "output": [{ "kind": "embedding", "tensor": "embedding" }],
+        }))
+        .unwrap();
+        let spec = serde_json::from_value(json!({ "name": "cxr", "package": "0123456789ab" })).unwrap();
+        let package = Digest::of(b"package");
+        let at = hilum_types::Timestamp::from_micros(0);
+        let deployment = Deployment::declared(spec, package, hilum_registry::DeploymentState::Active, at);
+        let station = |manifest| observe_unread(&study, &deployment, manifest).attributes["station"].clone();
+        assert_eq!((station(Some(&manifest)), station(None)), ("CT2".to_owned(), "SCOUT".to_owned()));
     }
 
     #[test]

@@ -75,6 +75,7 @@ impl Proof {
             champion: self.champion.as_ref(),
             all: &self.all,
             manifest: &self.manifest,
+            features: &hilum_monitor::image::FEATURES,
             visited: &self.visited,
             records: &self.records,
             users: &self.users,

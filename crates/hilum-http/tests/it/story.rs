@@ -23,7 +23,7 @@ pub(crate) async fn weeks(house: &House, n_weeks: u32, per_week: u32) -> Timesta
         if week + 4 == n_weeks {
             speak(house, changed).await;
             let reason = "sensitivity below 0.85 with 95 % confidence";
-            house.catalog.deployment_suspend(NAME, "stop-rule:sensitivity-floor", reason, house.now()).await.unwrap();
+            house.catalog.deployment_suspend(NAME, "user:A. Person", reason, house.now()).await.unwrap();
             is_stopped = true;
         }
         if week + 2 == n_weeks {

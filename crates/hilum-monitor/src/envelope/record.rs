@@ -17,6 +17,9 @@ pub struct EnvelopeRecord {
     pub version: String,
     /// Record of the reference set.
     pub reference_set: Digest,
+    /// Record of the envelope that was in force before, so that returning to an earlier one is an entry too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<Digest>,
     /// Cases of the set that were not measured, because the model is not meant for them.
     pub n_not_eligible: usize,
     /// Cases of the set whose images could not be measured.
@@ -31,6 +34,14 @@ impl EnvelopeRecord {
     /// Read the body of a record; `None` for one of another form.
     pub fn read(body: &serde_json::Value) -> Option<EnvelopeRecord> {
         EnvelopeRecord::deserialize(body).ok().filter(|record| record.format == 1)
+    }
+
+    /// The body to enter for what was learned while another record is in force: it comes after that one. `None` when the
+    /// one in force says exactly this. `in_force` is `None` as its body when that cannot be read.
+    pub fn after(self, in_force: Option<(Digest, Option<&EnvelopeRecord>)>) -> Option<EnvelopeRecord> {
+        let (record, held) = in_force.map_or((None, None), |(record, held)| (Some(record), held));
+        let is_held = held.is_some_and(|held| EnvelopeRecord { supersedes: self.supersedes, ..held.clone() } == self);
+        (!is_held).then_some(EnvelopeRecord { supersedes: record, ..self })
     }
 }
 

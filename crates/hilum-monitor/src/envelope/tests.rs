@@ -128,3 +128,32 @@ fn values_at_the_edge_of_numbers_are_far_outside_and_nothing_else() {
         assert!(!found.is_inside() && !found.score.is_nan(), "{value}: {found:?}");
     }
 }
+
+/// Going back from B to the A before it is an entry of its own, and learning again what is in force is none.
+#[test]
+fn an_envelope_that_returns_is_in_force_again() {
+    let learned = |seed| EnvelopeRecord {
+        format: 1,
+        package: hilum_types::Digest::of(b"package"),
+        model: "cxr".to_owned(),
+        version: "1.0.0".to_owned(),
+        reference_set: hilum_types::Digest::of(b"set"),
+        supersedes: None,
+        n_not_eligible: 0,
+        n_not_measured: 0,
+        groups: BTreeMap::new(),
+        envelope: Envelope::fit(&cases(120, seed)).unwrap(),
+    };
+    let text = |record: &EnvelopeRecord| serde_json::to_string(record).unwrap();
+    let digest = |record: &EnvelopeRecord| hilum_types::Digest::of(text(record).as_bytes());
+    let first = learned(1).after(None).unwrap();
+    assert!(!text(&first).contains("supersedes"), "records of the first release stay what they are");
+    let held: EnvelopeRecord = serde_json::from_str(&text(&first)).unwrap();
+    assert_eq!(learned(1).after(Some((digest(&first), Some(&held)))), None);
+    let second = learned(2).after(Some((digest(&first), Some(&held)))).unwrap();
+    let third = learned(1).after(Some((digest(&second), Some(&second)))).unwrap();
+    assert_eq!((third.supersedes, third.envelope == first.envelope), (Some(digest(&second)), true));
+    assert_ne!(digest(&third), digest(&first));
+    assert_eq!(learned(1).after(Some((digest(&third), Some(&third)))), None);
+    assert!(learned(1).after(Some((digest(&third), None))).is_some(), "one that cannot be read is replaced");
+}

@@ -7,7 +7,7 @@ use hilum_registry::{Limit, RuleAction, StopRule};
 use hilum_stats::StatsError;
 use hilum_stats::sequential::{
     BernoulliDetector, BernoulliSettings, BoundedMeanDetector, BoundedMeanSettings, Detector, Direction,
-    FalseAlarmBudget, pit_margin, rate_lower_sequence, rate_upper_sequence,
+    FalseAlarmBudget, pit_margin, rate_lower_sequence, rate_upper_sequence, reference_margin,
 };
 use hilum_types::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -243,12 +243,20 @@ fn detector(rule: &StopRule) -> Result<Option<Detector>, StatsError> {
         Some(Limit::Below(floor)) => bernoulli(floor, rule.margin, Direction::Fall)?,
         Some(Limit::Above(ceiling)) => bernoulli(ceiling, rule.margin, Direction::Rise)?,
         None => {
-            let margin = pit_margin(rule.margin.unwrap_or(FEATURE_MARGIN_SD))?;
-            let settings = BoundedMeanSettings::new(0.5, margin, Direction::Both)?;
+            let settings = BoundedMeanSettings::new(0.5, feature_margin(rule)?, Direction::Both)?;
             Detector::BoundedMean(BoundedMeanDetector::new(settings)?)
         }
     };
     Ok(Some(detector))
+}
+
+/// Margin of a rule about a feature, in percentiles: as declared, and at least the error of a reference of the declared size.
+pub(crate) fn feature_margin(rule: &StopRule) -> Result<f64, StatsError> {
+    let margin_sd = rule.margin.unwrap_or(FEATURE_MARGIN_SD);
+    match rule.reference_n {
+        Some(n) => reference_margin(margin_sd, n.into()),
+        None => pit_margin(margin_sd),
+    }
 }
 
 fn bernoulli(rate: f64, margin: Option<f64>, direction: Direction) -> Result<Detector, StatsError> {
@@ -256,9 +264,11 @@ fn bernoulli(rate: f64, margin: Option<f64>, direction: Direction) -> Result<Det
     Ok(Detector::Bernoulli(BernoulliDetector::new(settings)?))
 }
 
-/// Evidence at which a rule with a declared rate of false stops fires. It is counted in events, so it holds for all cuts
-/// together: each has its share of the events, and with them of the false stops.
-fn threshold(rule: &StopRule) -> Result<Option<f64>, StatsError> {
-    let (Some(per_year), Some(per_day)) = (rule.false_stops_per_year, rule.events_per_day) else { return Ok(None) };
+/// Evidence at which a rule with a declared rate of false stops fires. It is counted in events of cells, so it holds for all
+/// cuts together: each has its share of the events, and with them of the false stops.
+pub(crate) fn threshold(rule: &StopRule) -> Result<Option<f64>, StatsError> {
+    let (Some(per_year), Some(per_day)) = (rule.false_stops_per_year, rule.cell_events_per_day()) else {
+        return Ok(None);
+    };
     FalseAlarmBudget { per_year }.events(per_day).map(Some)
 }

@@ -8,6 +8,7 @@ mod event;
 mod text;
 
 pub use cell::Cell;
+pub(crate) use cell::{feature_margin, threshold};
 pub use event::Labelled;
 pub(crate) use event::{counts_as, number as number_of, outcome};
 

@@ -180,7 +180,7 @@ fn studies_in_a_row_of_one_scanner() {
 fn a_feature_leaves_its_reference() {
     let rules = rules(
         "[[rule]]\nname='noise'\nmetric='feature'\nfeature='noise'\nquantiles=[0.5,1.5,2.5,3.5,4.5,5.5,6.5,7.5,8.5]\n\
-         false_stops_per_year=1\nevents_per_day=100",
+         margin=0.05\nfalse_stops_per_year=1\nevents_per_day=100",
     );
     let mut monitor = Monitor::default();
     let mut take = |n: u32, shift: f64| {
@@ -247,6 +247,23 @@ fn many_values_share_a_cell() {
         monitor.cells()[&CellKey { rule: "sens".to_owned(), cut: "station=(others)".to_owned() }].counts().0,
         144
     );
+}
+
+/// A cut by two attributes feeds every event to two cells, so the same rate of false stops asks for twice the evidence, and a
+/// small reference for a margin of its own error.
+#[test]
+fn the_declared_rate_holds_for_every_cell() {
+    let rules = rules(
+        "[[rule]]\nname='a'\nmetric='failure_rate'\nabove=0.05\nfalse_stops_per_year=1\nevents_per_day=10\n\
+         [[rule]]\nname='b'\nmetric='failure_rate'\nabove=0.05\nfalse_stops_per_year=1\nevents_per_day=10\neach=['site','station']\n\
+         [[rule]]\nname='c'\nmetric='feature'\nfeature='noise'\nquantiles=[1,2,3,4,5,6,7,8,9]\nmargin=0.05\n\
+         false_stops_per_year=1\nevents_per_day=10\n\
+         [[rule]]\nname='d'\nmetric='feature'\nfeature='noise'\nquantiles=[1,2,3,4,5,6,7,8,9]\nreference_n=139\n\
+         false_stops_per_year=1\nevents_per_day=10",
+    );
+    let evidence: Vec<f64> = rules.iter().take(2).map(|rule| super::threshold(rule).unwrap().unwrap()).collect();
+    assert_eq!(evidence[1], 2.0 * evidence[0]);
+    assert!(super::feature_margin(&rules[2]).unwrap() < super::feature_margin(&rules[3]).unwrap());
 }
 
 /// One study's update stays far below a millisecond with more rules than a site has.

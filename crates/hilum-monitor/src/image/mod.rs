@@ -24,6 +24,43 @@ use texture::Texture;
 /// Rows and columns an image needs, so that each of the 16 by 16 blocks of the plausibility features holds a pixel.
 pub const SIDE_MIN: usize = 16;
 
+/// Everything that is measured of a study, by name: see [`ImageFeatures`] and [`SeriesSummary::finish`]. Which of them a study
+/// has depends on how many images it has, and on what they state.
+pub const FEATURES: [&str; 32] = [
+    "mean",
+    "sd",
+    "p1",
+    "p50",
+    "p99",
+    "noise",
+    "sharpness",
+    "frequency_1_4",
+    "frequency_2_4",
+    "contrast",
+    "entropy",
+    "clipped_low",
+    "clipped_high",
+    "border",
+    "padding",
+    "coverage",
+    "rows",
+    "columns",
+    "aspect",
+    "brightness_centre",
+    "brightness_midline",
+    "brightness_side",
+    "brightness_lower",
+    "spacing_row",
+    "spacing_column",
+    "images",
+    "mean_spread",
+    "noise_spread",
+    "sharpness_spread",
+    "frequency_1_4_spread",
+    "slice_step",
+    "slice_step_largest",
+];
+
 /// Why an image cannot be measured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {

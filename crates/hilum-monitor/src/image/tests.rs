@@ -141,3 +141,20 @@ fn slices_are_summarised_and_a_missing_one_shows() {
     let taken = |of: usize| (0..of).filter(|index| SeriesSummary::takes(*index, of)).count();
     assert_eq!((taken(1), taken(64), taken(65), taken(1000)), (1, 64, 33, 63));
 }
+
+/// The list of names is that of what is measured: a rule about another name would be silent for ever.
+#[test]
+fn every_feature_has_a_listed_name() {
+    let image = measure(&Samples {
+        values: &picture(64, 64, 5.0),
+        rows: 64,
+        columns: 64,
+        spacing_mm: Some([0.2, 0.2]),
+        rescale: [1.0, 0.0],
+    });
+    let mut summary = SeriesSummary::default();
+    (0..3).for_each(|_| summary.add(image.clone().unwrap()));
+    let measured = summary.finish(3, SeriesGeometry::of(vec![0.0, 2.5, 5.0]));
+    let listed: std::collections::BTreeSet<&str> = FEATURES.into_iter().collect();
+    assert_eq!(measured.keys().map(String::as_str).collect::<std::collections::BTreeSet<_>>(), listed);
+}

@@ -2,10 +2,11 @@
 
 use super::world::World;
 use crate::MonitorError;
+use crate::fold::{feature_margin, threshold};
 use hilum_registry::{Limit, Metric, StopRule};
 use hilum_stats::sequential::{
-    BernoulliSettings, BoundedMeanSettings, DelayPlan, DetectionDelay, Direction, FalseAlarmBudget, mean_delay,
-    pit_margin, rate_delay, rate_lower_sequence, rate_upper_sequence,
+    BernoulliSettings, BoundedMeanSettings, DelayPlan, DetectionDelay, Direction, mean_delay, rate_delay,
+    rate_lower_sequence, rate_upper_sequence,
 };
 use serde::{Deserialize, Serialize};
 
@@ -116,11 +117,10 @@ fn change(
             method: "confidence-sequence/expected-counts".to_owned(),
         });
     }
-    let (Some(per_year), Some(events_per_day)) = (rule.false_stops_per_year, rule.events_per_day) else {
+    let Some(threshold) = threshold(rule)? else {
         let what_lacks = hilum_stats::StatsError::Undefined { what: "delay", why: "the rule declares no certainty" };
         return Err(what_lacks);
     };
-    let threshold = FalseAlarmBudget { per_year }.events(events_per_day)?;
     let plan = DelayPlan { threshold, warm_up: 200, horizon, runs: 200, seed };
     let margin = rule.margin.unwrap_or(0.0);
     let delay = match rule.limit() {
@@ -130,10 +130,7 @@ fn change(
         Some(Limit::Above(ceiling)) => {
             rate_delay(&BernoulliSettings::new(ceiling, margin, Direction::Rise)?, after, &plan)?
         }
-        None => {
-            let margin = pit_margin(rule.margin.unwrap_or(0.05))?;
-            mean_delay(&BoundedMeanSettings::new(0.5, margin, Direction::Both)?, after, &plan)?
-        }
+        None => mean_delay(&BoundedMeanSettings::new(0.5, feature_margin(rule)?, Direction::Both)?, after, &plan)?,
     };
     let DetectionDelay { median_events, median_between, p90_events, runs, .. } = delay;
     Ok(Change {

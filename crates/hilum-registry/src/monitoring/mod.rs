@@ -6,11 +6,13 @@ mod rules;
 
 pub use alarms::{AlarmPlan, DueHours};
 pub use labels::{AuditSamplePlan, ExtractorSpec, LabelPlan, Silent};
-pub use rules::{CUTS, EvidenceRule, Limit, Metric, RuleAction, StopRule, WhenStale};
+pub(crate) use rules::is_rule_name;
+pub use rules::{CUTS, EvidenceRule, Limit, Metric, PROGRAM_STOPS, RuleAction, StopRule, WhenStale};
 mod envelope;
 
 pub use envelope::{EnvelopePlan, NewGroupPolicy, OutsidePolicy};
 
+use crate::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 
 /// What the site watches once results reach readers (MV-01), and when it stops.
@@ -41,7 +43,38 @@ pub struct MonitoringPlan {
     pub envelope: Option<EnvelopePlan>,
 }
 
+/// What two people sign of a monitoring plan: when it stops, and what is compared with what before a result leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SignedMonitoring<'a> {
+    /// The stop rules.
+    #[serde(rename = "rule")]
+    pub rules: &'a [StopRule],
+    /// How fresh evidence has to be.
+    pub evidence: Option<&'a EvidenceRule>,
+    /// How images are held against those of the accepted reference set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<&'a EnvelopePlan>,
+}
+
 impl MonitoringPlan {
+    /// What of it is signed; `None` where it declares nothing of that.
+    pub fn signed(&self) -> Option<SignedMonitoring<'_>> {
+        let declared = self.stops() || self.envelope.is_some();
+        let (evidence, envelope) = (self.evidence.as_ref(), self.envelope.as_ref());
+        declared.then_some(SignedMonitoring { rules: &self.rules, evidence, envelope })
+    }
+
+    fn stops(&self) -> bool {
+        !self.rules.is_empty() || self.evidence.is_some()
+    }
+
+    /// This plan, with the stop rules and their terms, and the envelope, of the one in force where it brings none.
+    pub(crate) fn or_in_force(self, in_force: MonitoringPlan) -> MonitoringPlan {
+        let envelope = self.envelope.clone().or_else(|| in_force.envelope.clone());
+        let plan = if self.stops() { self } else { in_force };
+        MonitoringPlan { envelope, ..plan }
+    }
+
     /// What it lacks to be a plan; empty when it is one.
     pub fn gaps(&self) -> Vec<&'static str> {
         let mut gaps = Vec::new();
@@ -58,6 +91,39 @@ impl MonitoringPlan {
             gaps.push("review_days");
         }
         gaps
+    }
+
+    /// Rules and extractors about findings that a version never states, or about numbers that are never measured, each with
+    /// those that are: such a rule would be silent for ever. `features` are the names of what is measured of images.
+    pub fn unknown_names(&self, manifest: &Manifest, features: &[&str]) -> Vec<String> {
+        let labels = manifest.labels();
+        let scored: Option<Vec<&str>> =
+            labels.is_some().then(|| manifest.findings().map(|finding| finding.label.as_str()).collect());
+        let unknown = |about: String, name: &str, known: &Option<Vec<&str>>| {
+            let known = known.as_ref().filter(|known| !name.is_empty() && !known.contains(&name))?;
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Some(format!("monitoring: {about} is about {name:?}, which its package never says; there are {known}"))
+        };
+        let mut problems = Vec::new();
+        for rule in &self.rules {
+            let about = || format!("rule {:?}", rule.name);
+            problems.extend(unknown(about(), &rule.finding, &labels));
+            match rule.feature.strip_prefix("score:") {
+                Some(finding) => problems.extend(unknown(about(), finding, &scored)),
+                None if !rule.feature.is_empty() && !features.contains(&rule.feature.as_str()) => {
+                    let (about, feature) = (about(), &rule.feature);
+                    problems.push(format!(
+                        "monitoring: {about} is about {feature:?}, which is not measured; there are {}, and score:<finding>",
+                        features.join(", ")
+                    ));
+                }
+                None => {}
+            }
+        }
+        for extractor in &self.labels.extractor {
+            problems.extend(unknown(format!("extractor {:?}", extractor.name), &extractor.finding, &labels));
+        }
+        problems
     }
 
     /// Everything wrong with what is declared.
@@ -80,6 +146,35 @@ impl MonitoringPlan {
 mod tests {
     use super::*;
 
+    /// A rule about what the version never says is refused with what it does say; a product's results are not known before.
+    #[test]
+    fn a_rule_about_nothing_is_told() {
+        let manifest = |more: &str| -> Manifest {
+            let package = "schema=1\n[package]\nname='c'\nversion='1'\ntitle='C'\nmanufacturer='M'\nlicense='MIT'\ndescription='d'\n";
+            toml::from_str(&format!("{package}{more}")).unwrap()
+        };
+        let model = manifest(
+            "[[output]]\nkind='classification'\ntensor='t'\n[[output.finding]]\nlabel='nodule'\noperating_point=0.5\n\
+             concept={value='1',scheme='SCT',meaning='N'}\n[[output]]\nkind='quantity'\ntensor='q'\nlabel='age'\n\
+             concept={value='2',scheme='SCT',meaning='A'}\nunit={value='a',scheme='UCUM',meaning='year'}",
+        );
+        let plan: MonitoringPlan = toml::from_str(
+            "[[rule]]\nname='a'\nmetric='sensitivity'\nfinding='nodul'\n[[rule]]\nname='b'\nmetric='positive_rate'\nfinding='age'\n\
+             [[rule]]\nname='c'\nmetric='feature'\nfeature='noise_sd'\n[[rule]]\nname='d'\nmetric='feature'\nfeature='score:age'\n\
+             [[rule]]\nname='e'\nmetric='feature'\nfeature='noise'\n[[rule]]\nname='f'\nmetric='feature'\nfeature='score:nodule'\n\
+             [[labels.extractor]]\nfinding='effusion'\nname='eff'\nversion='1'\npresent=['effusion']",
+        )
+        .unwrap();
+        let said = |manifest: &Manifest| plan.unknown_names(manifest, &["noise", "rows"]).join("\n");
+        insta::assert_snapshot!(said(&model), @r#"
+        monitoring: rule "a" is about "nodul", which its package never says; there are nodule, age
+        monitoring: rule "c" is about "noise_sd", which is not measured; there are noise, rows, and score:<finding>
+        monitoring: rule "d" is about "age", which its package never says; there are nodule
+        monitoring: extractor "eff" is about "effusion", which its package never says; there are nodule, age
+        "#);
+        assert!(said(&manifest("")).contains("there are none"));
+    }
+
     fn problems(text: &str) -> String {
         toml::from_str::<MonitoringPlan>(text).unwrap().problems().join("\n")
     }
@@ -91,7 +186,7 @@ mod tests {
                     [[rule]]\nname='failing'\nmetric='failure_rate'\nabove=0.02\nmargin=0.01\nfalse_stops_per_year=0.1\n\
                     events_per_day=100\naction='fallback'\n\
                     [[rule]]\nname='noise'\nmetric='feature'\nfeature='noise_sd'\nquantiles=[1,2,3,4,5,6,7,8,9]\n\
-                    false_stops_per_year=1\nevents_per_day=100\n[evidence]\nwindow_days=30\nn_min=10";
+                    reference_n=240\nfalse_stops_per_year=1\nevents_per_day=100\n[evidence]\nwindow_days=30\nn_min=10";
         assert_eq!(problems(text), "");
         let plan: MonitoringPlan = toml::from_str(text).unwrap();
         assert_eq!(plan.gaps(), ["reviewed_by", "review_days"]);
@@ -116,12 +211,13 @@ mod tests {
         monitoring: rule "a": confidence is 95; it must be in 0.65 to below 1, such as 0.95
         monitoring: rule "a": a figure mixed from unexposed and post_action labels has no meaning; write two rules
         "#);
-        insta::assert_snapshot!(problems("[[rule]]\nname='a'\nmetric='failure_rate'\nbelow=nan\nmargin=-1\nfalse_stops_per_year=1\nfinding='x'\neach=['patient']\n[[rule]]\nname='a'\nmetric='positive_rate'\nconsecutive=1"), @r#"
+        insta::assert_snapshot!(problems("[[rule]]\nname='a'\nmetric='failure_rate'\nbelow=nan\nmargin=-1\nfalse_stops_per_year=1\nfinding='x'\neach=['patient','site','site']\n[[rule]]\nname='a'\nmetric='positive_rate'\nconsecutive=1"), @r#"
         monitoring: rule "a": a low failure_rate is no harm; set above instead of below
         monitoring: rule "a": margin is -1; it must be 0 or more, and below 1 for a rate
         monitoring: rule "a": the limit is NaN, with its margin NaN; both must be inside 0 to 1
         monitoring: rule "a": false_stops_per_year needs events_per_day, as measured or expected
         monitoring: rule "a": failure_rate is about no finding; leave out finding
+        monitoring: rule "a": each names "site" more than once; every event would count again
         monitoring: rule "a": each names "patient", which is no attribute of a study; there are site, station, manufacturer, model, software, protocol, kernel, view, age_band, sex, group
         monitoring: rule "a": consecutive is 1; it must be 2 to 10000
         monitoring: rule "a": a positive answer is no fault, so there is nothing to count in a row
@@ -131,6 +227,7 @@ mod tests {
         insta::assert_snapshot!(problems("[[rule]]\nname='a'\nmetric='feature'\nquantiles=[2,1]\nconfidence=0.9\n[evidence]\nwindow_days=0\nn_min=0\nlabels=[]"), @r#"
         monitoring: rule "a": set feature to the name of a number that is measured, or to score:<finding>
         monitoring: rule "a": quantiles must be at least 9 ascending numbers of the accepted reference set
+        monitoring: rule "a": set reference_n to the number of cases that the quantiles are of, or a margin: a detector without one fires on the error of its own reference
         monitoring: rule "a": a feature is watched by false_stops_per_year
         monitoring: evidence.window_days is 0; it must be in 1 to 3650
         monitoring: evidence.n_min is 0; evidence is at least one label

@@ -142,6 +142,10 @@ pub struct StopRule {
     /// Quantiles of that number in the accepted reference set, ascending, at equal steps of probability.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quantiles: Vec<f64>,
+    /// Cases of the reference set that the quantiles are of, 1 or more: the margin is at least the error of a reference of
+    /// that size. Needed for a feature unless `margin` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_n: Option<u32>,
     /// Fires when the rate is below this, in (0, 1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub below: Option<f64>,
@@ -158,7 +162,8 @@ pub struct StopRule {
     /// Fires when a change has become evident, at most this often per year by chance; above 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub false_stops_per_year: Option<f64>,
-    /// Expected events per day over all cuts, such as labelled positives; with `false_stops_per_year`.
+    /// Expected events per day, such as labelled positives, each counted once whatever `each` names; with
+    /// `false_stops_per_year`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events_per_day: Option<f64>,
     /// Fires after so many bad events in a row, 2 to 10000.
@@ -186,10 +191,25 @@ fn is_zero(n: &u32) -> bool {
 pub const CUTS: [&str; 11] =
     ["site", "station", "manufacturer", "model", "software", "protocol", "kernel", "view", "age_band", "sex", "group"];
 
+/// What the program stops a deployment by itself under, as `stop-rule:<name>`; no rule is named so.
+pub const PROGRAM_STOPS: [&str; 2] = ["canary", "remote-version"];
+
+/// Whether a rule may be named so.
+pub(crate) fn is_rule_name(name: &str) -> bool {
+    let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=64).contains(&name.len()) && name.bytes().all(letters)
+}
+
 impl StopRule {
     /// The limit; `None` for a feature, and for a count of bad events in a row.
     pub fn limit(&self) -> Option<Limit> {
         self.below.map(Limit::Below).or(self.above.map(Limit::Above))
+    }
+
+    /// Events per day that its cells get together, where they are declared: every event feeds one cell of each attribute
+    /// that `each` names.
+    pub fn cell_events_per_day(&self) -> Option<f64> {
+        Some(self.events_per_day? * self.each.len().max(1) as f64)
     }
 
     /// Classes of labels it rests on; empty when it needs none.
@@ -211,9 +231,11 @@ impl StopRule {
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut add = |problem: String| problems.push(format!("rule {:?}: {problem}", self.name));
-        let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if self.name.is_empty() || 64 < self.name.len() || !self.name.bytes().all(letters) {
+        if !is_rule_name(&self.name) {
             add("name must be 1 to 64 lower-case letters, digits and hyphens".to_owned());
+        }
+        if PROGRAM_STOPS.contains(&self.name.as_str()) {
+            add("the program stops a deployment under that name by itself; give the rule another".to_owned());
         }
         self.limit_problems(&mut add);
         self.certainty_problems(&mut add);
@@ -225,6 +247,9 @@ impl StopRule {
         let takes_finding = self.metric.needs_finding() || self.metric == Metric::Concordance;
         if !takes_finding && !self.finding.is_empty() {
             add(format!("{metric} is about no finding; leave out finding"));
+        }
+        for (_, cut) in self.each.iter().enumerate().filter(|(place, cut)| self.each[..*place].contains(cut)) {
+            add(format!("each names {cut:?} more than once; every event would count again"));
         }
         for cut in self.each.iter().filter(|cut| !CUTS.contains(&cut.as_str())) {
             add(format!("each names {cut:?}, which is no attribute of a study; there are {}", CUTS.join(", ")));
@@ -243,8 +268,15 @@ impl StopRule {
             if self.quantiles.len() < 9 || !ascends || !self.quantiles.iter().all(|value| value.is_finite()) {
                 add("quantiles must be at least 9 ascending numbers of the accepted reference set".to_owned());
             }
-        } else if !self.feature.is_empty() || !self.quantiles.is_empty() {
-            add(format!("feature and quantiles belong to metric = \"feature\", not to {metric}"));
+            if self.reference_n == Some(0) {
+                add("reference_n is 0; it is the number of cases that the quantiles are of".to_owned());
+            }
+            if self.reference_n.is_none() && self.margin.is_none() {
+                let why = "a detector without one fires on the error of its own reference";
+                add(format!("set reference_n to the number of cases that the quantiles are of, or a margin: {why}"));
+            }
+        } else if !self.feature.is_empty() || !self.quantiles.is_empty() || self.reference_n.is_some() {
+            add(format!("feature, quantiles and reference_n belong to metric = \"feature\", not to {metric}"));
         }
         match (self.below, self.above) {
             (Some(_), Some(_)) => add("it has both below and above; write two rules".to_owned()),

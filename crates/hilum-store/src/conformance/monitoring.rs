@@ -1,13 +1,16 @@
+use super::governance::{sign, user};
 use super::material::{add_package, all_is_well, at, complete_study, open, spec};
-use super::release::{disposition_of, kind_of, must_take, outcome, run, take};
+use super::release::{disposition_of, kind_of, must_take, outcome, run, take, up_to_inference};
 use crate::labels::NewLabel;
 use crate::monitoring::ObservationFilter;
 use crate::records::Package;
 use crate::{Catalog, ErrorKind, JobKind, JobState, StudyKey};
+use hilum_gate::change_body;
 use hilum_monitor::figures::LabelledObservation;
 use hilum_monitor::{Fact, LabelSource, Labelled, Monitor, Observation, OutputFact, Truth};
 use hilum_registry::monitoring::{EvidenceRule, MonitoringPlan, StopRule, WhenStale};
 use hilum_registry::{DeploymentSpec, DeploymentState};
+use hilum_sign::{NewRecord, RecordKind, SignatureMeaning};
 use hilum_types::{Digest, Disposition, Independence, Reason};
 use serde_json::json;
 use std::sync::Arc;
@@ -156,6 +159,89 @@ pub(super) async fn the_deciding_label_stops(url: String) {
     all_is_well(&catalog).await;
 }
 
+/// A record of this kind about `subject`, entered at `now`.
+async fn enter(catalog: &Arc<dyn Catalog>, kind: RecordKind, subject: &str, now: i64) -> Digest {
+    let body = json!({ "format": 1, "entered": now });
+    let record = NewRecord { kind, subject: subject.into(), body, author: "user:anna".into() };
+    catalog.record_add(&record, at(now)).await.unwrap().record.digest
+}
+
+/// Enter the change that lifts the suspension of `cxr` on this evidence, and sign it twice.
+async fn propose(catalog: &Arc<dyn Catalog>, evidence: Digest, now: i64) {
+    let deployment = catalog.deployment_get("cxr").await.unwrap().unwrap();
+    let mut body = change_body("resume", &deployment, None, "active", "put right");
+    body["evidence"] = json!([evidence]);
+    let change = NewRecord { kind: RecordKind::Change, subject: "cxr".into(), body, author: "user:cara".into() };
+    let change = catalog.record_add(&change, at(now)).await.unwrap().record.digest;
+    for (name, seed, meaning) in
+        [("anna", 1, SignatureMeaning::ApprovedClinical), ("bo", 2, SignatureMeaning::ApprovedTechnical)]
+    {
+        catalog.signature_add(&sign(change, name, seed, meaning, at(now)), at(now)).await.unwrap();
+    }
+}
+
+/// A rule that fires on a version which a person has stopped already stops it as well: a word does not lift that, and only a
+/// record that shows something does.
+pub(super) async fn a_rule_fires_on_what_is_stopped_already(url: String) {
+    let catalog = open(&url).await;
+    let package = add_package(&catalog).await;
+    for (name, role, seed) in [("anna", "clinical", 1), ("bo", "technical", 2)] {
+        catalog.user_add(&user(name, &[role], seed), "user:root").await.unwrap();
+    }
+    catalog.deployment_apply(&watched("suspend"), package, "user:test", at(-900)).await.unwrap();
+    let mut keys = Vec::new();
+    for study in ["7", "8", "9"] {
+        keys.push(analyse(&catalog, study, 1, package).await);
+    }
+    let early = enter(&catalog, RecordKind::MonitoringEvidence, "cxr", 150).await;
+    let stopped = catalog.deployment_suspend("cxr", "user:anna", "the scanner is repaired", at(190)).await.unwrap();
+    assert_eq!(catalog.stopping_rule(&stopped).await.unwrap(), None);
+    for (place, key) in keys.iter().enumerate() {
+        catalog.label_add(&missed(key), at(200 + place as i64)).await.unwrap();
+    }
+    assert_eq!(catalog.signal_list("cxr", None, None, 1).await.unwrap()[0].action, "stopped_already");
+    assert_eq!(catalog.stopping_rule(&stopped).await.unwrap().as_deref(), Some("missed"));
+    let resume = async |now| catalog.deployment_resume("cxr", "user:anna", "repaired", at(now)).await;
+    let said = resume(300).await.unwrap_err().to_string();
+    assert!(said.contains("rule missed of cxr fired, so two people approve"), "{said}");
+    let unrelated = enter(&catalog, RecordKind::PeriodicReport, "cxr", 310).await;
+    let of_another = enter(&catalog, RecordKind::MonitoringEvidence, "ct", 311).await;
+    let failed = enter(&catalog, RecordKind::Validation, &package.to_string(), 312).await;
+    for (now, evidence, gap) in [
+        (320, early, "before the stop"),
+        (330, unrelated, "is of kind periodic_report"),
+        (340, of_another, "is about neither cxr nor its package"),
+        (350, failed, "has the verdict none"),
+    ] {
+        propose(&catalog, evidence, now).await;
+        let said = resume(now + 1).await.unwrap_err().to_string();
+        assert!(said.contains(gap), "{gap}: {said}");
+    }
+    let evidence = enter(&catalog, RecordKind::MonitoringEvidence, "cxr", 360).await;
+    propose(&catalog, evidence, 370).await;
+    assert_eq!(resume(371).await.unwrap().state, DeploymentState::Active);
+    all_is_well(&catalog).await;
+}
+
+/// A deployment from before there was monitoring has been in use since its last change, and the next ones do not move that.
+pub(super) async fn a_change_gives_no_new_time_for_evidence(url: String) {
+    let catalog = open(&url).await;
+    let package = add_package(&catalog).await;
+    let watched = watched("suspend");
+    catalog.deployment_apply(&watched, package, "user:test", at(-900)).await.unwrap();
+    crate::sql::inside::forget_restarts(&url).await.unwrap();
+    for (owner, now) in [("physics", -300), ("radiology", -200)] {
+        let changed = DeploymentSpec { owner: owner.into(), ..watched.clone() };
+        let applied = catalog.deployment_apply(&changed, package, "user:test", at(now)).await.unwrap();
+        let facts = catalog.evidence_facts(&applied, at(100)).await.unwrap().unwrap();
+        assert_eq!(facts.since, at(-900), "after the change at {now}");
+    }
+    let deployment = catalog.deployment_get("cxr").await.unwrap().unwrap();
+    let early = catalog.evidence_facts(&deployment, at(-1000)).await.unwrap().unwrap();
+    assert_eq!(early.since, at(-1000), "by a clock that went back");
+    all_is_well(&catalog).await;
+}
+
 /// The state that the acts leave is that of one fold over the facts in order, and labels of another version, of a time
 /// before a restart, or given again do not count.
 pub(super) async fn the_state_is_a_fold_over_the_facts(url: String) {
@@ -228,5 +314,95 @@ pub(super) async fn a_rule_falls_back(url: String) {
     };
     catalog.label_add(&late, at(250)).await.unwrap();
     assert_eq!(catalog.cell_list(&held).await.unwrap(), []);
+    all_is_well(&catalog).await;
+}
+
+/// Three failed runs in a row stop it, or send it back.
+fn crashing(action: &str) -> DeploymentSpec {
+    let rule = json!([{ "name": "crashing", "metric": "failure_rate", "consecutive": 3, "action": action }]);
+    let rules = serde_json::from_value(rule).expect("a rule is well-formed");
+    let plan = MonitoringPlan { rules, ..MonitoringPlan::default() };
+    DeploymentSpec { monitoring: Some(plan), ..spec("cxr", DeploymentState::Active) }
+}
+
+/// Dispositions of what was observed, with the version that answers for each.
+async fn observed(catalog: &Arc<dyn Catalog>) -> Vec<(String, Digest)> {
+    let filter = ObservationFilter { deployment: "cxr".into(), ..ObservationFilter::default() };
+    let all = catalog.observation_list(&filter, 100).await.unwrap();
+    let mut ended: Vec<_> = all.into_iter().map(|one| (one.disposition, one.package)).collect();
+    ended.sort();
+    ended
+}
+
+/// A version that takes its worker down says nothing of itself, and is stopped all the same; what a stop, or a retirement,
+/// ends is observed too.
+pub(super) async fn whatever_ends_a_study_is_observed(url: String) {
+    let catalog = open(&url).await;
+    let package = add_package(&catalog).await;
+    catalog.deployment_apply(&crashing("suspend"), package, "user:test", at(-900)).await.unwrap();
+    let mut running = Vec::new();
+    for study in ["1", "2", "3"] {
+        running.push(up_to_inference(&catalog, study, "cxr").await.1);
+    }
+    let waiting = complete_study(&catalog, "4").await;
+    let job = must_take(&catalog, JobKind::Evaluate, at(140)).await;
+    catalog.evaluation_record(&job.lease(), &run(&waiting, 1, "cxr"), at(140)).await.unwrap();
+    let unseen = complete_study(&catalog, "5").await;
+    for (place, job) in running.iter().enumerate() {
+        assert_eq!(catalog.deployment_get("cxr").await.unwrap().unwrap().state, DeploymentState::Active);
+        catalog.job_dead(&job.lease(), &Reason::new("job.infer", "no"), at(200 + place as i64)).await.unwrap();
+    }
+    let stopped = catalog.deployment_get("cxr").await.unwrap().unwrap();
+    assert_eq!(stopped.suspension.expect("it is in force").by, "stop-rule:crashing");
+    let failed = || ("failed".to_owned(), package);
+    let withheld = || ("withheld".to_owned(), package);
+    assert_eq!(observed(&catalog).await, [failed(), failed(), failed(), withheld()]);
+    let retired = spec("cxr", DeploymentState::Retired);
+    catalog.deployment_apply(&retired, package, "user:a", at(210)).await.unwrap();
+    let job = must_take(&catalog, JobKind::Evaluate, at(211)).await;
+    let mut nothing = run(&unseen, 1, "cxr");
+    (nothing.infer, nothing.decisions) = (vec![], vec![]);
+    catalog.evaluation_record(&job.lease(), &nothing, at(212)).await.unwrap();
+    assert_eq!(observed(&catalog).await, [failed(), failed(), failed(), withheld(), withheld()]);
+    all_is_well(&catalog).await;
+}
+
+/// After a step back, what the version before left behind in its worker, or reports late, is not held against the other.
+pub(super) async fn a_failure_is_charged_to_the_version_that_ran(url: String) {
+    let catalog = open(&url).await;
+    let one = add_package(&catalog).await;
+    let two = Digest::of(b"package two");
+    let held = catalog.package_get(&one.to_string()).await.unwrap();
+    catalog.package_add(&Package { digest: two, version: "2.0.0".into(), ..held }, "user:test").await.unwrap();
+    catalog.deployment_apply(&crashing("fallback"), one, "user:test", at(-900)).await.unwrap();
+    let of_two = DeploymentSpec { package: two.to_string(), ..crashing("fallback") };
+    catalog.deployment_apply(&of_two, two, "user:test", at(-800)).await.unwrap();
+    let mut running = Vec::new();
+    for study in ["1", "2", "3", "4", "5", "6"] {
+        running.push(up_to_inference(&catalog, study, "cxr").await.1);
+    }
+    let failed = Disposition::Failed(Reason::new("model.failed", "no"));
+    for (place, job) in running[..3].iter().enumerate() {
+        catalog.inference_end(&job.lease(), None, &failed, None, at(200 + place as i64)).await.unwrap();
+    }
+    let back = catalog.deployment_get("cxr").await.unwrap().unwrap();
+    assert_eq!((back.state, back.package_digest), (DeploymentState::Active, one));
+    // One says by itself that the other version ran; two took their workers down, and nobody was left to say so.
+    let late = Observation::bare("cxr", two);
+    catalog.inference_end(&running[3].lease(), None, &failed, Some(&late), at(210)).await.unwrap();
+    for _ in 0..2 {
+        let job = must_take(&catalog, JobKind::Infer, at(500)).await;
+        assert_eq!(job.attempts, 2, "its lease ran out");
+        catalog.job_dead(&job.lease(), &Reason::new("job.infer", "no"), at(501)).await.unwrap();
+    }
+    let stands = catalog.deployment_get("cxr").await.unwrap().unwrap();
+    assert_eq!((stands.state, stands.package_digest), (DeploymentState::Active, one));
+    assert_eq!(observed(&catalog).await, vec![("failed".to_owned(), two); 6]);
+    // What fails under it counts.
+    for (place, study) in ["7", "8", "9"].into_iter().enumerate() {
+        let (_, job) = up_to_inference(&catalog, study, "cxr").await;
+        catalog.job_dead(&job.lease(), &Reason::new("job.infer", "no"), at(600 + place as i64)).await.unwrap();
+    }
+    assert_eq!(catalog.deployment_get("cxr").await.unwrap().unwrap().state, DeploymentState::Suspended);
     all_is_well(&catalog).await;
 }

@@ -309,10 +309,11 @@ pub(super) async fn what_was_on_its_way_is_retracted_too(url: String) {
     assert!(matches!(catalog.job_heartbeat(&sending.lease(), at(394), 30).await, Err(StoreError::LeaseLost)));
     catalog.recall_note_add(&record, &key, Some(&note(&record, &key)), "user:bo", at(395)).await.unwrap();
     assert_eq!(catalog.recall_status(&record).await.unwrap().studies[0].destinations[0].held, Held::Possible);
+    assert!(take(&catalog, JobKind::Deliver, at(419)).await.is_none(), "the attempt may run until 420");
     catalog.delivery_record(&sending.lease(), &DeliveryOutcome::Delivered, at(396)).await.unwrap();
     let status = catalog.recall_status(&record).await.unwrap();
     assert_eq!(status.studies[0].destinations[0].held, Held::Delivered);
-    let job = must_take(&catalog, JobKind::Deliver, at(430)).await;
+    let job = must_take(&catalog, JobKind::Deliver, at(420)).await;
     catalog.delivery_record(&job.lease(), &DeliveryOutcome::Delivered, at(431)).await.unwrap();
     assert!(catalog.recall_status(&record).await.unwrap().is_complete());
     all_is_well(&catalog).await;

@@ -317,10 +317,13 @@ pub(super) async fn a_later_revision_supersedes(url: String) {
     let catalog = open(&url).await;
     deploy(&catalog, "cxr", DeploymentState::Active).await;
     let (key, job) = up_to_inference(&catalog, "7", "cxr").await;
-    let first =
-        catalog.inference_record(&job.lease(), &outcome(&key, 1, "cxr", &["pacs", "ris"]), at(113)).await.unwrap();
+    let everywhere = outcome(&key, 1, "cxr", &["pacs", "ris", "vna"]);
+    let first = catalog.inference_record(&job.lease(), &everywhere, at(113)).await.unwrap();
     let sent = must_take(&catalog, JobKind::Deliver, at(113)).await;
     catalog.delivery_record(&sent.lease(), &DeliveryOutcome::Delivered, at(114)).await.unwrap();
+    let given_up = must_take(&catalog, JobKind::Deliver, at(114)).await;
+    let dead = DeliveryOutcome::Dead { error: "refused: 0122".into() };
+    catalog.delivery_record(&given_up.lease(), &dead, at(115)).await.unwrap();
     store(&catalog, instance("7", 2, "late", at(120))).await;
     catalog.study_complete_due(at(120 + QUIET), 10).await.unwrap();
     let evaluation = must_take(&catalog, JobKind::Evaluate, at(200)).await;
@@ -329,9 +332,11 @@ pub(super) async fn a_later_revision_supersedes(url: String) {
     let second =
         catalog.inference_record(&job.lease(), &outcome(&key, 2, "cxr", &["pacs", "ris"]), at(202)).await.unwrap();
     let state = async |key| catalog.delivery_get(key).await.unwrap().unwrap().state;
-    let mut states = vec![state(&first[0]).await, state(&first[1]).await];
+    let mut states = vec![state(&first[0]).await, state(&first[1]).await, state(&first[2]).await];
     states.sort_by_key(|state| state.name());
-    assert_eq!(states, [DeliveryState::Delivered, DeliveryState::Superseded]);
+    assert_eq!(states, [DeliveryState::Dead, DeliveryState::Delivered, DeliveryState::Superseded]);
+    let retried = catalog.delivery_retry(given_up.delivery_key.as_ref().unwrap(), "user:anna", at(202)).await;
+    assert!(retried.unwrap_err().to_string().contains("revision 2 of the study took its place"));
     assert_eq!(state(&second[0]).await, DeliveryState::Queued);
     let journey = catalog.study_journey(&key).await.unwrap().unwrap();
     assert_eq!(journey.results.iter().map(|r| r.superseded_by).collect::<Vec<_>>(), [Some(2), None]);

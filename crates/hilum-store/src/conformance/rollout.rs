@@ -48,6 +48,7 @@ async fn plan(catalog: &Arc<dyn Catalog>, name: &str, to: DeploymentState) -> Pr
         champion: deployment.spec.champion.as_deref().and_then(find),
         all: &all,
         manifest: &manifest,
+        features: &[],
         visited: &[],
         records: &[],
         users: &[],

@@ -72,3 +72,20 @@ pub(super) async fn hostile_text_stays_text(url: String) {
     let verified = catalog.audit_verify(&[]).await.unwrap();
     assert_eq!(verified.expect("the chain holds").count, 2);
 }
+
+/// What every study and every stop asks is found by an index, however much has been kept.
+pub(super) async fn frequent_questions_read_no_whole_table(url: String) {
+    drop(open(&url).await);
+    let Some(plans) = crate::sql::inside::plans(&url).await.unwrap() else { return };
+    let by = [
+        ("restarted", "monitor_fact_restart"),
+        ("shadow waiting", "job_live"),
+        ("withhold", "delivery_by_state"),
+        ("live jobs", "job_live"),
+    ];
+    for ((name, index), (asked, plan)) in by.into_iter().zip(&plans) {
+        let whole = plan.lines().find(|step| step.starts_with("SCAN") && !step.contains("USING INDEX job_live"));
+        assert!(name == *asked && plan.contains(index) && whole.is_none(), "{asked}: {plan}");
+    }
+    assert!(!plans[2].1.contains("inference_by_package"), "it reads every result of the version: {}", plans[2].1);
+}

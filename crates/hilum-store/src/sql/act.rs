@@ -4,7 +4,7 @@ use super::connection::{Connection, Database, Row, Value, json_text, values};
 use crate::records::GateDecisionRecord;
 use crate::{JobKey, JobKind, JobState, Lease, NewJob, Priority, StoreError, StudyKey};
 use hilum_audit::{AuditAction, AuditEntry, AuditEvent, AuditSubject, Checkpoint, SubjectKind};
-use hilum_types::{Disposition, Timestamp};
+use hilum_types::{Digest, Disposition, Timestamp};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -38,6 +38,8 @@ pub(super) struct HeldJob {
     pub(super) revision: Option<u32>,
     pub(super) deployment: Option<String>,
     pub(super) delivery_key: Option<crate::DeliveryKey>,
+    /// The version in use when the work began; kept over workers that never ended it.
+    pub(super) package: Option<Digest>,
 }
 
 impl Act {
@@ -186,7 +188,7 @@ impl Act {
     pub(super) async fn job_of(&mut self, lease: &Lease) -> Result<HeldJob, StoreError> {
         let lock = if self.tx.is_postgres() { " FOR UPDATE" } else { "" };
         let sql = format!(
-            "SELECT kind, state, attempts, study_key, revision, deployment, delivery_key FROM job \
+            "SELECT kind, state, attempts, study_key, revision, deployment, delivery_key, package FROM job \
              WHERE job_key = $1{lock}"
         );
         let row = self.row(sql, values![&lease.job]).await?.ok_or(StoreError::NotFound("job"))?;
@@ -200,6 +202,7 @@ impl Act {
             revision: row.number_or_none("revision")?,
             deployment: row.text_or_none("deployment")?,
             delivery_key: row.parse_or_none("delivery_key")?,
+            package: row.parse_or_none("package")?,
         })
     }
 

@@ -3,11 +3,12 @@
 use super::SqlCatalog;
 use super::act::{Act, HeldJob};
 use super::connection::{Database, Row, Value, in_list, values};
+use super::monitoring::{Ended, enter_observation};
 use crate::records::DeliveryOutcome;
 use crate::{Job, JobFilter, JobKind, JobState, Lease, NewJob, Priority, Queue, QueueDepth, StoreError, StudyKey};
 use async_trait::async_trait;
 use hilum_audit::{AuditAction, AuditSubject, SubjectKind};
-use hilum_types::{Disposition, Reason, Timestamp};
+use hilum_types::{Digest, Disposition, Reason, Timestamp};
 use serde_json::json;
 
 /// What was scheduled further in the future than this cannot be: the clock went back since. Clocks of machines that
@@ -77,7 +78,8 @@ impl SqlCatalog {
         let skip = if tx.is_postgres() { "FOR UPDATE SKIP LOCKED" } else { "" };
         let sql = format!(
             "UPDATE job SET state = 'leased', attempts = attempts + 1, lease_owner = $3, lease_until = $4, \
-             updated_at = $1 WHERE job_key = (SELECT job_key FROM job WHERE {ready} \
+             package = CASE WHEN state = 'leased' THEN package \
+             ELSE (SELECT d.package FROM deployment d WHERE d.name = job.deployment) END, updated_at = $1 WHERE job_key = (SELECT job_key FROM job WHERE {ready} \
              ORDER BY priority DESC, due_at, job_key LIMIT 1 {skip}) RETURNING {JOB_COLUMNS}"
         );
         let job = tx.row(WHAT, sql, values).await?.map(|row| job_from(&row)).transpose()?;
@@ -210,14 +212,29 @@ async fn fail_job(act: &mut Act, lease: &Lease, job: &HeldJob, reason: &Reason) 
     act.tell(study_key, revision, job.deployment.as_deref(), AuditAction::JobDead, text);
     let failed = Disposition::Failed(reason.clone());
     match &job.deployment {
-        Some(deployment) => act.dispose(study_key, revision, deployment, &failed).await,
+        Some(deployment) => end_without_run(act, study_key, revision, deployment, job.package, &failed).await,
         None => {
             for deployment in owed(act, study_key, revision).await? {
-                act.dispose(study_key, revision, &deployment, &failed).await?;
+                end_without_run(act, study_key, revision, &deployment, None, &failed).await?;
             }
             Ok(())
         }
     }
+}
+
+/// End a study revision that nothing will be measured of any more: what its rules count, they count here too. `package` is
+/// the version that answers for it; `None`: the one in use.
+pub(super) async fn end_without_run(
+    act: &mut Act,
+    study_key: &StudyKey,
+    revision: u32,
+    deployment: &str,
+    package: Option<Digest>,
+    disposition: &Disposition,
+) -> Result<(), StoreError> {
+    act.dispose(study_key, revision, deployment, disposition).await?;
+    let ended = Ended { study_key, revision, deployment, package, disposition, visible: false };
+    enter_observation(act, &ended, None).await
 }
 
 /// Deployments that owe a disposition for the revision and have no job that will bring it.

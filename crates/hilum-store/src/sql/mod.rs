@@ -7,6 +7,8 @@ mod books;
 mod connection;
 mod deployments;
 mod governance;
+#[cfg(feature = "testing")]
+pub(crate) mod inside;
 mod intake;
 mod jobs;
 mod labels;

@@ -4,7 +4,7 @@ use super::SqlCatalog;
 use super::act::{Act, HeldJob};
 use super::connection::values;
 use super::deployments::{current, family};
-use super::jobs::owed;
+use super::jobs::{end_without_run, owed};
 use super::labels::draw;
 use super::monitoring::{Ended, enter_observation};
 use super::rollout::record_assignments;
@@ -97,7 +97,7 @@ async fn close_the_books(act: &mut Act, study_key: &StudyKey, revision: u32) -> 
             return Err(StoreError::Misuse(format!("deployment {name} was not evaluated")));
         }
         let reason = Reason::new("deployment.retired", "the model was retired at this site");
-        act.dispose(study_key, revision, &name, &Disposition::Withheld(reason)).await?;
+        end_without_run(act, study_key, revision, &name, None, &Disposition::Withheld(reason)).await?;
     }
     Ok(())
 }
@@ -239,7 +239,7 @@ async fn supersede(act: &mut Act, study_key: &StudyKey, revision: u32, deploymen
     let of_earlier = "IN (SELECT d.delivery_key FROM delivery d JOIN result r ON r.result_key = d.result_key \
                       WHERE r.study_key = $1 AND r.deployment = $2 AND r.superseded_by = $3 AND d.state = 'queued')";
     let sql = format!(
-        "UPDATE job SET state = 'cancelled', lease_owner = NULL, lease_until = NULL, updated_at = $4 \
+        "UPDATE job SET state = 'cancelled', lease_owner = NULL, updated_at = $4 \
          WHERE state IN ('queued', 'leased') AND delivery_key {of_earlier}"
     );
     act.execute(sql, values![study_key, deployment, revision, act.now]).await?;
@@ -307,6 +307,7 @@ pub(super) async fn inference_end(
         study_key: Some(study_key),
         revision: Some(revision),
         deployment: Some(deployment),
+        package,
         ..
     } = job
     else {
@@ -325,7 +326,9 @@ pub(super) async fn inference_end(
     }
     act.end_job(lease, JobState::Done, disposition.reason().map(|reason| reason.text.as_str())).await?;
     let (study_key, deployment) = (&study_key, deployment.as_str());
-    let ended = Ended { study_key, revision, deployment, package: None, disposition, visible: false };
+    // The version that ran answers for its failure, whichever is in use by now.
+    let package = observation.map(|observation| observation.package).or(package);
+    let ended = Ended { study_key, revision, deployment, package, disposition, visible: false };
     enter_observation(&mut act, &ended, observation).await?;
     act.commit().await
 }
@@ -440,7 +443,7 @@ pub(super) async fn delivery_retry(
 ) -> Result<(), StoreError> {
     const WHAT: &str = "retry a delivery";
     let mut act = Act::begin(&catalog.database, WHAT, actor, now).await?;
-    let sql = "SELECT d.state, r.study_key, r.revision, r.deployment, r.retracted_by FROM delivery d \
+    let sql = "SELECT d.state, r.study_key, r.revision, r.deployment, r.retracted_by, r.superseded_by FROM delivery d \
                JOIN result r ON r.result_key = d.result_key WHERE d.delivery_key = $1";
     let row = act.row(sql, values![key]).await?.ok_or(StoreError::NotFound("delivery"))?;
     let state = row.named("state", DeliveryState::from_name)?;
@@ -450,6 +453,10 @@ pub(super) async fn delivery_retry(
     }
     if row.text_or_none("retracted_by")?.is_some() {
         return Err(StoreError::Refused { what: WHAT, why: "the result was retracted; it does not leave".to_owned() });
+    }
+    if let Some(later) = row.number_or_none::<u32>("superseded_by")? {
+        let why = format!("the result of revision {later} of the study took its place; it does not leave");
+        return Err(StoreError::Refused { what: WHAT, why });
     }
     // A rejection note belongs to no deployment, and no deployment's state holds it up.
     let deployment = Some(row.text("deployment")?).filter(|name| !name.is_empty());

@@ -79,7 +79,7 @@ async fn ask(
     let decision = decide(context, job, &subject.facts, &subject.deployment, before, nothing).await?;
     let ended = superseded(&subject.study, job).or_else(|| decision.verdict.disposition());
     if let Some(disposition) = ended {
-        return end(context, job, Some(&decision), &disposition).await;
+        return end(context, job, &subject.deployment, Some(&decision), &disposition).await;
     }
     let series = series_to_send(context, job, subject, product);
     let instances = instances(context, job, &series).await?;
@@ -107,9 +107,11 @@ async fn ask(
         Ok(()) => sent(context, job, &request.key).await.map(|()| Attempt::Ended),
         Err(SendProblem::Later(problem)) => {
             let begun_at = begun_at.unwrap_or(request.created_at);
-            send_later(context, job, product, begun_at, problem).await
+            send_later(context, job, subject, product, begun_at, problem).await
         }
-        Err(SendProblem::Refused(reason)) => end(context, job, None, &Disposition::Failed(reason)).await,
+        Err(SendProblem::Refused(reason)) => {
+            end(context, job, &subject.deployment, None, &Disposition::Failed(reason)).await
+        }
     }
 }
 
@@ -124,6 +126,7 @@ pub(crate) async fn sent(context: &Context, job: &Job, request: &ProductRequestK
 async fn send_later(
     context: &Context,
     job: &Job,
+    subject: &Subject,
     product: &Product,
     begun_at: Timestamp,
     problem: String,
@@ -134,7 +137,7 @@ async fn send_later(
         let seconds = product.node.deadline_seconds;
         let text = format!("the product did not take the study within {seconds} s: {problem}");
         let reason = Reason::new("product.unreachable", text);
-        return end(context, job, None, &Disposition::Failed(reason)).await;
+        return end(context, job, &subject.deployment, None, &Disposition::Failed(reason)).await;
     }
     tracing::warn!(problem, job.key = %job.key, "a product does not take a study; it is tried again");
     let next = context.options.retry.pause(job.n_waits() + 1, now).min(deadline);
@@ -146,11 +149,14 @@ async fn send_later(
 fn series_to_send(context: &Context, job: &Job, subject: &Subject, product: &Product) -> Vec<Uid> {
     let facts = package_facts(&product.manifest);
     let candidates = product.manifest.candidate_series(&subject.facts).unwrap_or_default();
+    // Whether there is evidence was asked before; here only the series is in question.
+    let mut deployment = subject.deployment.clone();
+    deployment.spec.monitoring = None;
     let passes = |index: &usize| {
         let alone = [*index];
         let input = GateInput {
             study: &subject.facts,
-            deployment: &subject.deployment,
+            deployment: &deployment,
             package: &facts,
             candidates: Ok(&alone),
             completed_at: job.created_at,
@@ -200,19 +206,19 @@ async fn look(
         return Err(JobError::Broken("the question to the product is gone".to_owned()));
     };
     if let Some(disposition) = superseded(&subject.study, job) {
-        return end(context, job, None, &disposition).await;
+        return end(context, job, &subject.deployment, None, &disposition).await;
     }
     if request.package != subject.deployment.package_digest {
         let text = "the deployment moved to another version while the product worked on the study";
         let reason = Reason::new("product.version-moved", text);
-        return end(context, job, None, &Disposition::Withheld(reason)).await;
+        return end(context, job, &subject.deployment, None, &Disposition::Withheld(reason)).await;
     }
     if let Some(reason) = unusable(&request) {
-        return end(context, job, None, &Disposition::Failed(reason)).await;
+        return end(context, job, &subject.deployment, None, &Disposition::Failed(reason)).await;
     }
     match answer::run(context, job, product, request).await? {
         Ok(run) => release(context, job, subject, &Ran::Product(Arc::new(run))).await,
-        Err(reason) => end(context, job, None, &Disposition::Failed(reason)).await,
+        Err(reason) => end(context, job, &subject.deployment, None, &Disposition::Failed(reason)).await,
     }
 }
 

@@ -8,6 +8,7 @@ use hilum_monitor::envelope::{Envelope, EnvelopeError, EnvelopeRecord, Reference
 use hilum_monitor::group::AcquisitionGroup;
 use hilum_registry::{Deployment, Manifest};
 use hilum_sign::{NewRecord, Record, RecordKind};
+use hilum_store::acquisition::envelope_of;
 use hilum_store::records::Package;
 use hilum_types::Timestamp;
 use serde_json::json;
@@ -81,16 +82,24 @@ pub async fn fit_envelope(
         return Err(EnvelopeError::Insufficient { n: measured.len(), needed, rate }.into());
     }
     let envelope = Envelope::fit(&measured)?;
-    let body = EnvelopeRecord {
+    let learned = EnvelopeRecord {
         format: 1,
         package: request.model.digest,
         model: request.model.name.clone(),
         version: request.model.version.clone(),
         reference_set: set.digest,
+        supersedes: None,
         n_not_eligible,
         n_not_measured,
         groups,
         envelope,
+    };
+    let in_force = envelope_of(&*place.catalog, &request.model.digest).await?;
+    let before = in_force.as_ref().map(|(record, held)| (*record, held.as_ref()));
+    let Some(body) = learned.clone().after(before) else {
+        let record = before.map(|(record, _)| record).ok_or(TrialError::Defect)?;
+        let record = place.catalog.record_get(&record.to_string()).await?;
+        return Ok(FittedEnvelope { record, body: learned, is_new: false });
     };
     let new = NewRecord {
         kind: RecordKind::Envelope,

@@ -1,9 +1,11 @@
 use crate::config::{Config, count, read_deployments};
 use crate::system::{SystemClock, open_catalog};
 use anyhow::{Context, Result, bail};
-use hilum_registry::DeploymentSpec;
+use hilum_monitor::image::FEATURES;
+use hilum_registry::{DeploymentSpec, Manifest};
 use hilum_store::Catalog;
 use hilum_types::Clock;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,6 +37,16 @@ pub(crate) async fn apply(file: &Path, config_path: &Path, dry_run: bool, studie
             )
         })?;
         packages.push(package);
+    }
+    for (spec, package) in deployments.iter().zip(&packages) {
+        let Some(plan) = &spec.monitoring else { continue };
+        let manifest = Manifest::deserialize(&package.manifest)
+            .with_context(|| format!("nothing was applied; package {} cannot be read", package.digest.short()))?;
+        let unknown = plan.unknown_names(&manifest, &FEATURES);
+        if !unknown.is_empty() {
+            let n = count(unknown.len(), "problem");
+            bail!("nothing was applied; deployment {:?} has {n}:\n  {}", spec.name, unknown.join("\n  "));
+        }
     }
     if dry_run {
         for spec in &deployments {

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::system::{SystemClock, open_catalog};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use hilum_gate::{Missing, change_body, plan_promotion, readiness};
+use hilum_gate::{Missing, change_body, plan_promotion, readiness, recovery};
 use hilum_registry::{Deployment, DeploymentState};
 use hilum_sign::{NewRecord, RecordKind};
 use hilum_store::{Catalog, StoreError};
@@ -224,19 +224,21 @@ async fn propose(
         (None, None) => bail!("say where it shall go: --to limited, --to active"),
         (None, Some(to)) => change_body("promote", deployment, proof.champion.as_ref(), to.name(), reason),
     };
-    if let Some(rule) = deployment.stopped_by_rule().filter(|_| evidence.is_empty()) {
+    let mut shown = Vec::new();
+    for digest in evidence {
+        shown.push(catalog.record_get(&digest.to_ascii_lowercase()).await?);
+    }
+    if let Some(stopped) = &deployment.suspension
+        && let Some(rule) = catalog.stopping_rule(deployment).await?
+        && let Err(gap) = recovery(&shown, deployment, stopped.since)
+    {
         bail!(
-            "{name} was stopped by rule {}, so somebody shows why it may be used again: `hilum monitor evidence {name} \
-             --record` or `hilum validate` make a record, and --evidence DIGEST names it here",
-            rule.name
+            "rule {rule} of {name} fired, so somebody shows why it may be used again: {gap}; `hilum monitor evidence {name} \
+             --record` or `hilum validate` make a record, and --evidence DIGEST names it here"
         );
     }
-    let mut digests = Vec::new();
-    for digest in evidence {
-        digests.push(catalog.record_get(&digest.to_ascii_lowercase()).await?.digest);
-    }
-    if !digests.is_empty() {
-        body["evidence"] = json!(digests);
+    if !shown.is_empty() {
+        body["evidence"] = json!(shown.iter().map(|record| record.digest).collect::<Vec<_>>());
     }
     let record = NewRecord { kind: RecordKind::Change, subject: name.to_owned(), body, author: user(by) };
     let added = catalog.record_add(&record, now).await?;

@@ -34,6 +34,11 @@ fn evidence(site: &Site) -> Value {
     serde_json::from_str(&site.done(&["monitor", "evidence", NAME, "--json"])).unwrap()
 }
 
+/// The same, kept as a record.
+fn recorded(site: &Site) -> Value {
+    serde_json::from_str(&site.done(&["monitor", "evidence", NAME, "--record", "--json", "--by", "anna"])).unwrap()
+}
+
 fn standing(site: &Site) -> Value {
     let history: Value = serde_json::from_str(&site.done(&["deploy", "history", NAME, "--json"])).unwrap();
     history["changes"].as_array().unwrap().last().unwrap()["deployment"].clone()
@@ -58,6 +63,7 @@ fn the_next_study_is_withheld_under_load_and_two_people_lift_it() {
     for seed in 1..=12 {
         assert_eq!(ended(&site, &phantom(seed, 0), NAME)["disposition"], "analysed");
     }
+    let early = recorded(&site)["record"].as_str().unwrap().to_owned();
     // Studies stream in while the deciding label is entered.
     let over = AtomicBool::new(false);
     let (since, n_labels) = std::thread::scope(|scope| {
@@ -124,10 +130,12 @@ fn the_next_study_is_withheld_under_load_and_two_people_lift_it() {
     // The way back: evidence from after the stop, two signatures, and a fresh start for the detectors.
     let said = site.refused(&["resume", NAME, "--reason", "it was nothing", "--by", "anna"]);
     assert!(said.contains("two people") && said.contains("--evidence"), "{said}");
-    let said = site.refused(&["deploy", "propose", NAME, "--reason", "threshold put right"]);
+    let propose = ["deploy", "propose", NAME, "--reason", "threshold put right"];
+    let said = site.refused(&propose);
     assert!(said.contains("monitor evidence"), "{said}");
-    let told: Value =
-        serde_json::from_str(&site.done(&["monitor", "evidence", NAME, "--record", "--json", "--by", "anna"])).unwrap();
+    let said = site.refused(&[&propose[..], &["--evidence", &early]].concat());
+    assert!(said.contains("before the stop"), "{said}");
+    let told = recorded(&site);
     let record = told["record"].as_str().unwrap().to_owned();
     let figures = told["figures"].to_string();
     assert!(figures.contains("specificity") && !figures.contains("accuracy"), "{figures}");

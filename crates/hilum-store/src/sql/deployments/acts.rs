@@ -7,13 +7,15 @@ use crate::rollout::ChangeAct;
 use crate::sql::SqlCatalog;
 use crate::sql::act::Act;
 use crate::sql::connection::values;
+use crate::sql::governance::record_held;
+use crate::sql::monitoring::stopping_rule;
 use hilum_audit::{AuditAction, AuditEvent, AuditSubject, SubjectKind};
-use hilum_gate::{approved_change, change_body};
+use hilum_gate::{approved_change, change_body, recovery};
 use hilum_registry::{
     Act as LifecycleAct, Deployment, DeploymentSpec, DeploymentState, Purpose, Requirement, RollbackTarget, Suspension,
     check_transition,
 };
-use hilum_sign::RecordKind;
+use hilum_sign::{Record, RecordKind};
 use hilum_types::{Digest, Reason, Timestamp};
 use serde_json::json;
 
@@ -220,14 +222,14 @@ pub(in crate::sql) async fn deployment_resume(
         no_other_limited(&mut act, WHAT, &deployment.spec).await?;
     }
     let mut evidence = vec![];
-    let by_rule = deployment.stopped_by_rule().map(|rule| rule.name.clone());
+    let by_rule = stopping_rule(&mut act, &deployment).await?;
     if requires.contains(&Requirement::Approval) || by_rule.is_some() {
         // Records only grow, and the revision in the body is that of the row read inside this act.
         let expected = change_body("resume", &deployment, None, to.name(), "");
         let change = approved_change(&changes, &expected).map_err(|gap| {
             let gap = gap.unwrap_or_else(|| "nobody has approved exactly this".to_owned());
             let why = match &by_rule {
-                Some(rule) => format!("{name} was stopped by rule {rule}"),
+                Some(rule) => format!("rule {rule} of {name} fired"),
                 None => format!("{name} is clinical"),
             };
             refused(format!(
@@ -239,16 +241,16 @@ pub(in crate::sql) async fn deployment_resume(
         let since = deployment.suspension.as_ref().map_or(now, |suspension| suspension.since);
         let shown = evidence_of(&mut act, &change.body).await?;
         if let Some(rule) = by_rule
-            && !shown.iter().any(|(_, entered_at)| since <= *entered_at)
+            && let Err(gap) = recovery(&shown, &deployment, since)
         {
             let why = format!(
-                "{name} was stopped by rule {rule}, and the approved change names no record entered since then that shows \
-                 why it may be used again; `hilum monitor evidence {name} --record` or `hilum validate` make one, and \
+                "rule {rule} of {name} fired, and the approved change does not show why it may be used again: {gap}; \
+                 `hilum monitor evidence {name} --record` or `hilum validate` make a record, and \
                  `hilum deploy propose {name} --reason TEXT --evidence DIGEST` names it"
             );
             return Err(refused(why));
         }
-        evidence.extend(shown.into_iter().map(|(digest, _)| digest));
+        evidence.extend(shown.into_iter().map(|record| record.digest));
     }
     deployment.state = to;
     deployment.suspension = None;
@@ -262,15 +264,12 @@ pub(in crate::sql) async fn deployment_resume(
     Ok(deployment)
 }
 
-/// The records that an approved change names as evidence, with the time of entry.
-async fn evidence_of(act: &mut Act, body: &serde_json::Value) -> Result<Vec<(Digest, Timestamp)>, StoreError> {
+/// The records that an approved change names as evidence.
+async fn evidence_of(act: &mut Act, body: &serde_json::Value) -> Result<Vec<Record>, StoreError> {
     let named = body["evidence"].as_array().into_iter().flatten().filter_map(|digest| digest.as_str()?.parse().ok());
-    let mut found: Vec<(Digest, Timestamp)> = Vec::new();
+    let mut found = Vec::new();
     for digest in named.collect::<Vec<Digest>>() {
-        let row = act.row("SELECT created_at FROM record WHERE digest = $1", values![digest]).await?;
-        if let Some(row) = row {
-            found.push((digest, row.time("created_at")?));
-        }
+        found.extend(record_held(act, &digest).await?);
     }
     Ok(found)
 }

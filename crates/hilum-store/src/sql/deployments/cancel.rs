@@ -2,6 +2,7 @@
 
 use crate::sql::act::Act;
 use crate::sql::connection::{Value, values};
+use crate::sql::jobs::end_without_run;
 use crate::{DeliveryKey, JobKey, StoreError, StudyKey};
 use hilum_audit::{AuditAction, AuditSubject, SubjectKind};
 use hilum_types::{Digest, Disposition, Reason};
@@ -28,6 +29,11 @@ pub(in crate::sql) async fn cancel_runs(act: &mut Act, deployment: &str, reason:
     cancel(act, deployment, &jobs, reason).await
 }
 
+/// Few deliveries are dead, and many results are of a version.
+pub(in crate::sql) const WITHHOLD_DEAD: &str = "UPDATE delivery SET state = 'withheld', updated_at = $3, last_error = $4 WHERE state = 'dead' AND EXISTS \
+     (SELECT 1 FROM result r JOIN inference i ON i.study_key = r.study_key AND i.revision = r.revision \
+     AND i.deployment = r.deployment WHERE r.result_key = delivery.result_key AND r.deployment = $1 AND i.package = $2)";
+
 /// Keep back what of one version of a deployment was released and not sent yet. Says how many deliveries.
 pub(in crate::sql) async fn withhold_results(
     act: &mut Act,
@@ -40,20 +46,13 @@ pub(in crate::sql) async fn withhold_results(
                       AND i.package = $2)";
     let jobs = live_jobs(act, of_version, values![deployment, *package]).await?;
     // What was given up is not to be tried again either.
-    let sql = "UPDATE delivery SET state = 'withheld', updated_at = $3, last_error = $4 WHERE state = 'dead' AND result_key \
-               IN (SELECT r.result_key FROM result r JOIN inference i ON i.study_key = r.study_key \
-               AND i.revision = r.revision AND i.deployment = r.deployment WHERE r.deployment = $1 AND i.package = $2)";
-    act.execute(sql, values![deployment, *package, act.now, reason.text.as_str()]).await?;
+    act.execute(WITHHOLD_DEAD, values![deployment, *package, act.now, reason.text.as_str()]).await?;
     cancel(act, deployment, &jobs, reason).await
 }
 
 async fn live_jobs(act: &mut Act, which: &str, values: Vec<Value>) -> Result<Vec<LiveJob>, StoreError> {
-    let sql = format!(
-        "SELECT job_key, kind, study_key, revision, delivery_key FROM job WHERE {which} \
-         AND state IN ('queued', 'leased') ORDER BY job_key"
-    );
     let mut jobs = vec![];
-    for row in act.rows(sql, values).await? {
+    for row in act.rows(live(which), values).await? {
         jobs.push(LiveJob {
             key: row.parse("job_key")?,
             is_delivery: row.text("kind")? == "deliver",
@@ -62,14 +61,23 @@ async fn live_jobs(act: &mut Act, which: &str, values: Vec<Value>) -> Result<Vec
             delivery_key: row.parse_or_none("delivery_key")?,
         });
     }
+    jobs.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(jobs)
+}
+
+/// Without an order: asked for one by key, SQLite reads every job that ever was.
+pub(in crate::sql) fn live(which: &str) -> String {
+    format!(
+        "SELECT job_key, kind, study_key, revision, delivery_key FROM job WHERE {which} AND state IN ('queued', 'leased')"
+    )
 }
 
 async fn cancel(act: &mut Act, deployment: &str, jobs: &[LiveJob], reason: &Reason) -> Result<usize, StoreError> {
     let mut withheld: BTreeSet<(StudyKey, u32)> = BTreeSet::new();
     for job in jobs {
-        let sql = "UPDATE job SET state = 'cancelled', lease_owner = NULL, lease_until = NULL, updated_at = $2, \
-                   last_error = $3 WHERE job_key = $1";
+        // Until when an attempt may still be running stays: a recall that follows has to wait for it.
+        let sql = "UPDATE job SET state = 'cancelled', lease_owner = NULL, updated_at = $2, last_error = $3 \
+                   WHERE job_key = $1";
         act.execute(sql, values![&job.key, act.now, reason.text.as_str()]).await?;
         if let Some(delivery_key) = &job.delivery_key {
             let sql = "UPDATE delivery SET state = 'withheld', updated_at = $2, last_error = $3 \
@@ -82,8 +90,9 @@ async fn cancel(act: &mut Act, deployment: &str, jobs: &[LiveJob], reason: &Reas
             withheld.insert((job.study_key.clone(), job.revision));
         }
     }
+    let ended = Disposition::Withheld(reason.clone());
     for (study_key, revision) in withheld {
-        act.dispose(&study_key, revision, deployment, &Disposition::Withheld(reason.clone())).await?;
+        end_without_run(act, &study_key, revision, deployment, None, &ended).await?;
     }
     Ok(jobs.len())
 }

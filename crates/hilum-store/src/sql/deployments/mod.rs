@@ -6,6 +6,8 @@ mod packages;
 mod proof;
 
 pub(super) use acts::{deployment_apply, deployment_resume, deployment_suspend, no_other_limited, suspend};
+#[cfg(feature = "testing")]
+pub(super) use cancel::{WITHHOLD_DEAD, live};
 pub(super) use cancel::{cancel_runs, cancel_work, withhold_results};
 pub(super) use packages::{package_add, package_get, package_list};
 pub(super) use proof::row_proof;
@@ -13,7 +15,7 @@ pub(super) use proof::row_proof;
 use super::SqlCatalog;
 use super::act::Act;
 use super::connection::{Row, json_text, values};
-use super::monitoring::restart;
+use super::monitoring::{in_use_since, restart};
 use crate::StoreError;
 use crate::rollout::{ChangeAct, DeploymentChange};
 use hilum_registry::{Deployment, DeploymentState, RollbackTarget};
@@ -104,7 +106,7 @@ pub(super) async fn write(act: &mut Act, deployment: &Deployment, cause: &Cause<
         actor: cause.by.to_owned(),
         changed_at: act.now,
     };
-    let sql = "SELECT package, state FROM deployment WHERE name = $1";
+    let sql = "SELECT package, state, updated_at FROM deployment WHERE name = $1";
     let before = act.row(sql, values![deployment.spec.name.as_str()]).await?;
     let same_version = match &before {
         Some(row) => {
@@ -117,6 +119,8 @@ pub(super) async fn write(act: &mut Act, deployment: &Deployment, cause: &Cause<
     // Evidence about one version says nothing of another, and what was put right is not held against what comes after.
     if !same_version || cause.act == ChangeAct::Resumed {
         restart(act, deployment).await?;
+    } else if let Some(before) = before.filter(|_| deployment.state.is_in_service()) {
+        in_use_since(act, &deployment.spec.name, before.time("updated_at")?).await?;
     }
     let Deployment { spec, suspension, acceptance, rollback, superseded_by, .. } = deployment;
     let (spec_text, suspension) = (json_text(spec)?, suspension.as_ref().map(json_text).transpose()?);

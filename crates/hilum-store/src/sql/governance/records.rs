@@ -76,6 +76,12 @@ fn record_from(row: &Row) -> Result<Record, StoreError> {
     })
 }
 
+/// A record without its signatures, inside an act.
+pub(in crate::sql) async fn record_held(act: &mut Act, digest: &Digest) -> Result<Option<Record>, StoreError> {
+    let row = act.row(format!("SELECT {COLUMNS} FROM record WHERE digest = $1"), values![*digest]).await?;
+    row.as_ref().map(record_from).transpose()
+}
+
 pub(super) fn signature_from(row: &Row) -> Result<Signature, StoreError> {
     Ok(Signature {
         record: row.parse("record")?,

@@ -17,7 +17,7 @@ pub(in crate::sql) struct Ended<'a> {
     pub(in crate::sql) study_key: &'a StudyKey,
     pub(in crate::sql) revision: u32,
     pub(in crate::sql) deployment: &'a str,
-    /// The package that ran; `None`: the one in use.
+    /// The package that ran, or that answers for the end; `None`: the one in use.
     pub(in crate::sql) package: Option<Digest>,
     pub(in crate::sql) disposition: &'a Disposition,
     pub(in crate::sql) visible: bool,
@@ -65,13 +65,13 @@ pub(in crate::sql) async fn enter_observation(
     }
     enter_group(act, deployment.family(), &observation).await?;
     crate::sql::alarms::count_observation(act, &observation).await?;
-    keep_fact(act, ended.deployment, "observation", ended.study_key.as_str(), ended.revision, "").await?;
+    keep_fact(act, ended.deployment, "observation", ended.study_key.as_str(), ended.revision, "", act.now).await?;
     fold(act, &deployment, &Fact::Observed(&observation)).await
 }
 
 /// Enter a label, inside the act that keeps it: the deciding label and the stop it leads to are one transaction.
 pub(in crate::sql) async fn enter_label(act: &mut Act, label: &Label) -> Result<(), StoreError> {
-    keep_fact(act, &label.deployment, "label", &label.study_key, label.revision, &label.key).await?;
+    keep_fact(act, &label.deployment, "label", &label.study_key, label.revision, &label.key, act.now).await?;
     let Some(deployment) = current(act, &label.deployment).await? else { return Ok(()) };
     let sql = "SELECT record FROM observation WHERE study_key = $1 AND revision = $2 AND deployment = $3";
     let (study, name) = (label.study_key.as_str(), label.deployment.as_str());
@@ -99,15 +99,41 @@ pub(in crate::sql) async fn restarted_at(act: &mut Act, deployment: &Deployment)
     Ok(at.unwrap_or(deployment.updated_at))
 }
 
-pub(super) const RESTARTED: &str =
+pub(in crate::sql) const RESTARTED: &str =
     "SELECT MAX(recorded_at) AS at FROM monitor_fact WHERE deployment = $1 AND kind = 'restart'";
+
+/// What fired first since a deployment was suspended: `$1` is its name, `$2` since when.
+pub(super) const FIRED: &str = "SELECT rule FROM signal WHERE deployment = $1 AND at >= $2 \
+                                AND action IN ('suspended', 'stopped_already') ORDER BY seq LIMIT 1";
+
+/// [`Monitoring::stopping_rule`](crate::monitoring::Monitoring::stopping_rule), inside an act.
+pub(in crate::sql) async fn stopping_rule(
+    act: &mut Act,
+    deployment: &Deployment,
+) -> Result<Option<String>, StoreError> {
+    let Some(stopped) = &deployment.suspension else { return Ok(None) };
+    let fired = act.row(FIRED, values![deployment.spec.name.as_str(), stopped.since]).await?;
+    let fired = fired.map(|row| row.text("rule")).transpose()?;
+    Ok(fired.or_else(|| deployment.stopped_by_rule().map(str::to_owned)))
+}
 
 /// Begin afresh, inside the act that takes a version into use, or into use again.
 pub(in crate::sql) async fn restart(act: &mut Act, deployment: &Deployment) -> Result<(), StoreError> {
     let name = deployment.spec.name.as_str();
     let sql = "DELETE FROM monitor_cell WHERE deployment = $1 AND package = $2";
     act.execute(sql, values![name, deployment.package_digest]).await?;
-    keep_fact(act, name, "restart", "", deployment.revision, &deployment.package_digest.to_string()).await
+    let package = deployment.package_digest.to_string();
+    keep_fact(act, name, "restart", "", deployment.revision, &package, act.now).await
+}
+
+/// Keep since when a deployment has been in use that was so before there was monitoring, inside the act that changes it:
+/// otherwise every change would give it a new time to gather evidence in.
+pub(in crate::sql) async fn in_use_since(act: &mut Act, name: &str, since: Timestamp) -> Result<(), StoreError> {
+    let row = act.row(RESTARTED, values![name]).await?;
+    if row.map(|row| row.time_or_none("at")).transpose()?.flatten().is_some() {
+        return Ok(());
+    }
+    keep_fact(act, name, "restart", "", 0, "", since.min(act.now)).await
 }
 
 /// Classes of labels that were counted for this finding before.
@@ -156,7 +182,8 @@ async fn fold(act: &mut Act, deployment: &Deployment, fact: &Fact<'_>) -> Result
     write_cells(act, deployment, &monitor).await?;
     for signal in &signals {
         let Some(rule) = rules.iter().find(|rule| rule.name == signal.rule) else { continue };
-        carry_out(act, &package, rule, signal).await?;
+        // A stop ends the studies that wait, and these are facts as well.
+        Box::pin(carry_out(act, &package, rule, signal)).await?;
     }
     Ok(())
 }
@@ -208,11 +235,12 @@ async fn keep_fact(
     study_key: &str,
     revision: u32,
     fact_key: &str,
+    recorded_at: Timestamp,
 ) -> Result<(), StoreError> {
     let row = act.row("SELECT MAX(seq) AS seq FROM monitor_fact", vec![]).await?;
     let seq = row.map(|row| row.int_or_none("seq")).transpose()?.flatten().unwrap_or(0) + 1;
     let sql = "INSERT INTO monitor_fact (seq, deployment, kind, study_key, revision, fact_key, recorded_at) \
                VALUES ($1,$2,$3,$4,$5,$6,$7)";
-    act.execute(sql, values![seq, deployment, kind, study_key, revision, fact_key, act.now]).await?;
+    act.execute(sql, values![seq, deployment, kind, study_key, revision, fact_key, recorded_at]).await?;
     Ok(())
 }

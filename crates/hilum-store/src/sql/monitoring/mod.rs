@@ -14,7 +14,9 @@ use hilum_monitor::{Cell, CellKey, Observation};
 use hilum_registry::Deployment;
 use hilum_types::Timestamp;
 
-pub(super) use facts::{Ended, enter_label, enter_observation, restart};
+#[cfg(feature = "testing")]
+pub(super) use facts::RESTARTED;
+pub(super) use facts::{Ended, enter_label, enter_observation, in_use_since, restart, stopping_rule};
 
 #[async_trait]
 impl Monitoring for SqlCatalog {
@@ -46,6 +48,10 @@ impl Monitoring for SqlCatalog {
         limit: u32,
     ) -> Result<Vec<LabelledObservation>, StoreError> {
         read::labelled_list(self, filter, limit).await
+    }
+
+    async fn stopping_rule(&self, deployment: &Deployment) -> Result<Option<String>, StoreError> {
+        read::stopping_rule(self, deployment).await
     }
 
     async fn cell_list(&self, deployment: &Deployment) -> Result<Vec<(CellKey, Cell)>, StoreError> {

@@ -1,6 +1,6 @@
 //! Reading what was observed and signalled.
 
-use super::facts::RESTARTED;
+use super::facts::{FIRED, RESTARTED};
 use crate::StoreError;
 use crate::monitoring::{ObservationFilter, StoredSignal};
 use crate::sql::SqlCatalog;
@@ -71,6 +71,8 @@ pub(super) async fn evidence_facts(
     let name = deployment.spec.name.as_str();
     let row = catalog.database.row(WHAT, RESTARTED, values![name]).await?;
     let since = row.map(|row| row.time_or_none("at")).transpose()?.flatten().unwrap_or(deployment.updated_at);
+    // A clock that was ahead then must not give more time now.
+    let since = since.min(now);
     let from = now.plus_seconds(-i64::from(rule.window_days) * 86_400);
     let mut columns = values![name, deployment.package_digest, from];
     let classes = in_list(&mut columns, rule.labels.iter().map(|class| class.name().into()));
@@ -105,6 +107,14 @@ pub(super) async fn labelled_list(
         .rev()
         .map(|row| Ok(LabelledObservation { label: row.json("label")?, observation: row.json("record")? }))
         .collect()
+}
+
+pub(super) async fn stopping_rule(catalog: &SqlCatalog, deployment: &Deployment) -> Result<Option<String>, StoreError> {
+    let Some(stopped) = &deployment.suspension else { return Ok(None) };
+    let columns = values![deployment.spec.name.as_str(), stopped.since];
+    let fired = catalog.database.row("look for a rule that stopped", FIRED, columns).await?;
+    let fired = fired.map(|row| row.text("rule")).transpose()?;
+    Ok(fired.or_else(|| deployment.stopped_by_rule().map(str::to_owned)))
 }
 
 pub(super) async fn cell_list(

@@ -126,7 +126,7 @@ struct HeldDelivery {
     state: DeliveryState,
     /// Whether the destination accepted it, or was tried and may hold it.
     may_be_held: bool,
-    /// When an attempt that is running now ends at the latest.
+    /// When an attempt that is running, or was when its job was cancelled, ends at the latest.
     running_until: Option<Timestamp>,
 }
 
@@ -136,7 +136,7 @@ async fn held(act: &mut Act, results: &[PlannedResult]) -> Result<Vec<Held>, Sto
     for planned in results {
         let sql = "SELECT r.result_key, r.blob, r.study_key, r.revision, r.deployment, r.retracted_by, \
                    d.delivery_key, d.destination, d.state, d.attempts, d.delivered_at, j.attempts AS begun, \
-                   CASE WHEN j.state = 'leased' THEN j.lease_until ELSE NULL END AS running_until FROM result r \
+                   CASE WHEN j.state IN ('leased', 'cancelled') THEN j.lease_until END AS running_until FROM result r \
                    LEFT JOIN delivery d ON d.result_key = r.result_key LEFT JOIN job j ON j.delivery_key = d.delivery_key \
                    WHERE r.result_key = $1 ORDER BY d.destination";
         let rows = act.rows(sql, values![&planned.result]).await?;
@@ -232,7 +232,7 @@ pub(in crate::sql) async fn recall_retract(
 }
 
 /// Keep back whatever was not delivered. A worker that is sending right now loses its lease; what the destination
-/// accepts all the same is still recorded as a fact.
+/// accepts all the same is still recorded as a fact. Until when that may be stays with the job.
 async fn withhold(act: &mut Act, held: &[Held], reason: &Reason) -> Result<Vec<DeliveryKey>, StoreError> {
     let mut withheld = vec![];
     let mut stopped: BTreeSet<(StudyKey, u32, String)> = BTreeSet::new();
@@ -241,8 +241,8 @@ async fn withhold(act: &mut Act, held: &[Held], reason: &Reason) -> Result<Vec<D
         if !matches!(delivery.state, DeliveryState::Queued | DeliveryState::Dead) {
             continue;
         }
-        let sql = "UPDATE job SET state = 'cancelled', lease_owner = NULL, lease_until = NULL, updated_at = $2, \
-                   last_error = $3 WHERE delivery_key = $1 AND state IN ('queued', 'leased', 'dead')";
+        let sql = "UPDATE job SET state = 'cancelled', lease_owner = NULL, updated_at = $2, last_error = $3 \
+                   WHERE delivery_key = $1 AND state IN ('queued', 'leased', 'dead')";
         act.execute(sql, values![&delivery.key, act.now, reason.text.as_str()]).await?;
         let sql = "UPDATE delivery SET state = 'withheld', updated_at = $2, last_error = $3 WHERE delivery_key = $1";
         act.execute(sql, values![&delivery.key, act.now, reason.text.as_str()]).await?;

@@ -13,6 +13,8 @@ use hilum_gate::Promotion;
 use hilum_registry::Deployment;
 use hilum_types::{Digest, Timestamp};
 pub(super) use promote::roll_back;
+#[cfg(feature = "testing")]
+pub(super) use runs::SHADOW_WAITING;
 pub(super) use runs::record_assignments;
 
 /// Hands every method of the trait to the function of the same name in the module of its subject.

@@ -103,13 +103,9 @@ async fn take_over(
     Ok(Promoted { deployment: challenger, champion: Some(champion) })
 }
 
-/// A version comes with the stop rules that were signed for it; one that brings none does not take those in force away.
 fn with_version_of(spec: &DeploymentSpec, version: &DeploymentSpec) -> DeploymentSpec {
     let mut taken = spec.clone();
     taken.take_version_of(version);
-    if version.signed_rules().is_none() {
-        taken.monitoring = spec.monitoring.clone();
-    }
     taken
 }
 
