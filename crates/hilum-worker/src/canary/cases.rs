@@ -68,15 +68,14 @@ async fn read_reference_set(
     if record.kind != RecordKind::ReferenceSet || !record.is_intact() {
         return Ok(Err(format!("record {} is no reference set, or was changed by hand", set.short())));
     }
-    let mut cases = Vec::new();
-    for case in record.body["cases"].as_array().into_iter().flatten() {
-        let name = case["id"].as_str().unwrap_or_default().to_owned();
-        let mut objects = Vec::new();
-        for instance in case["instances"].as_array().into_iter().flatten() {
-            let digest = instance["object"].as_str().and_then(|digest| digest.parse::<Digest>().ok());
-            let Some(digest) = digest else {
-                return Ok(Err(format!("case {name} has an image that is not kept here")));
-            };
+    let wanted = match wanted_cases(&record.body, cases_max) {
+        Ok(wanted) => wanted,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    let mut cases = Vec::with_capacity(wanted.len());
+    for (name, images) in wanted {
+        let mut objects = Vec::with_capacity(images.len());
+        for digest in images {
             let bytes = match context.blobs.blob_get(&digest).await {
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error.into()),
@@ -87,19 +86,36 @@ async fn read_reference_set(
                 Err(error) => return Ok(Err(format!("an image of case {name} is no DICOM object: {error}"))),
             }
         }
-        if objects.is_empty() {
-            return Ok(Err(format!("case {name} has no images")));
-        }
         cases.push(FixedCase { name, objects });
-    }
-    cases.sort_by(|a, b| a.name.cmp(&b.name));
-    cases.truncate(cases_max);
-    if cases.is_empty() {
-        return Ok(Err("the reference set is empty".to_owned()));
     }
     let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
     let digest = tree_digest(names.into_iter().map(|name| (name, set)));
     Ok(Ok(FixedCases { cases, digest }))
+}
+
+/// The first cases of a reference set by name, with the digests of their images: the others are neither read nor asked for.
+fn wanted_cases(body: &serde_json::Value, cases_max: usize) -> Result<Vec<(String, Vec<Digest>)>, String> {
+    let name = |case: &serde_json::Value| case["id"].as_str().unwrap_or_default().to_owned();
+    let mut listed: Vec<(String, &serde_json::Value)> =
+        body["cases"].as_array().into_iter().flatten().map(|case| (name(case), case)).collect();
+    listed.sort_by(|a, b| a.0.cmp(&b.0));
+    listed.truncate(cases_max);
+    if listed.is_empty() {
+        return Err("the reference set is empty".to_owned());
+    }
+    let mut wanted = Vec::with_capacity(listed.len());
+    for (name, case) in listed {
+        let instances = case["instances"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let digest = |instance: &serde_json::Value| instance["object"].as_str()?.parse::<Digest>().ok();
+        let images: Option<Vec<Digest>> = instances.iter().map(digest).collect();
+        let Some(images) = images else { return Err(format!("case {name} has an image that is not kept here")) };
+        match images.len() {
+            0 => return Err(format!("case {name} has no images")),
+            n if OBJECTS_MAX < n => return Err(format!("case {name} has more than {OBJECTS_MAX} images")),
+            _ => wanted.push((name, images)),
+        }
+    }
+    Ok(wanted)
 }
 
 /// A folder of cases: each folder in it is a case, and each file beside them is one of a single object.
@@ -165,4 +181,26 @@ fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Of a large set only the cases that are run matter: the first by name, whatever their order in the list.
+    #[test]
+    fn cases_beyond_the_limit_are_not_asked_for() {
+        let kept = |id: &str| json!({ "id": id, "instances": [{ "object": Digest::of(id.as_bytes()) }] });
+        let not_kept = json!({ "id": "z", "instances": [{ "object": null }] });
+        let body = json!({ "cases": [not_kept, kept("c"), kept("a"), kept("b")] });
+        let of = |id: &str| (id.to_owned(), vec![Digest::of(id.as_bytes())]);
+        assert_eq!(wanted_cases(&body, 2), Ok(vec![of("a"), of("b")]));
+        assert_eq!(wanted_cases(&body, 3), Ok(vec![of("a"), of("b"), of("c")]));
+        let said = wanted_cases(&body, 4).unwrap_err();
+        assert_eq!(said, "case z has an image that is not kept here");
+        let said = wanted_cases(&json!({ "cases": [{ "id": "a", "instances": [] }] }), 4).unwrap_err();
+        assert_eq!(said, "case a has no images");
+        assert_eq!(wanted_cases(&json!({}), 4).unwrap_err(), "the reference set is empty");
+    }
 }
