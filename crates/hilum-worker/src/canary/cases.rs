@@ -8,6 +8,7 @@ use hilum_registry::tree_digest;
 use hilum_sign::RecordKind;
 use hilum_store::{BlobStore, ErrorKind};
 use hilum_types::{Digest, InstanceHeader};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Most objects of one case, and most cases of a folder: more is somebody's wrong folder.
@@ -122,8 +123,7 @@ fn wanted_cases(body: &serde_json::Value, cases_max: usize) -> Result<Vec<(Strin
 fn read_folder(folder: &Path) -> Result<FixedCases, String> {
     let mut cases = Vec::new();
     let mut digests = Vec::new();
-    for path in sorted(folder)? {
-        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    for (name, path) in named(sorted(folder)?)? {
         let mut files = Vec::new();
         list(&path, &mut files)?;
         let mut objects = Vec::new();
@@ -148,6 +148,24 @@ fn read_folder(folder: &Path) -> Result<FixedCases, String> {
     }
     let digest = tree_digest(digests.iter().map(|(path, digest)| (path.as_str(), *digest)));
     Ok(FixedCases { cases, digest })
+}
+
+/// Entries with the names of their cases: a folder's name whole, also when it is a UID with its dots, and a file's without
+/// `.dcm`. Two entries of one name are refused: nobody could tell their answers apart.
+fn named(paths: Vec<PathBuf>) -> Result<Vec<(String, PathBuf)>, String> {
+    let mut named: Vec<(String, PathBuf)> = Vec::with_capacity(paths.len());
+    let mut taken = BTreeSet::new();
+    for path in paths {
+        let whole = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let is_dicom_file = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("dcm")) && !path.is_dir();
+        let stem = path.file_stem().filter(|_| is_dicom_file).map(|stem| stem.to_string_lossy().into_owned());
+        let name = stem.unwrap_or(whole);
+        if !taken.insert(name.clone()) {
+            return Err(format!("two entries of the folder of fixed cases are case {name}; rename one of them"));
+        }
+        named.push((name, path));
+    }
+    Ok(named)
 }
 
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>, String> {
@@ -202,5 +220,22 @@ mod tests {
         let said = wanted_cases(&json!({ "cases": [{ "id": "a", "instances": [] }] }), 4).unwrap_err();
         assert_eq!(said, "case a has no images");
         assert_eq!(wanted_cases(&json!({}), 4).unwrap_err(), "the reference set is empty");
+    }
+
+    /// Folders are often named by a Study Instance UID, which has no ending to be cut off.
+    #[test]
+    fn a_case_has_the_whole_name_of_its_folder() {
+        let place = tempfile::tempdir().unwrap();
+        for name in ["1.2.840.1", "1.2.840.2", "left"] {
+            std::fs::create_dir(place.path().join(name)).unwrap();
+        }
+        std::fs::write(place.path().join("right.DCM"), "").unwrap();
+        std::fs::write(place.path().join("1.2.840.3"), "").unwrap();
+        let entries = named(sorted(place.path()).unwrap()).unwrap();
+        let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["1.2.840.1", "1.2.840.2", "1.2.840.3", "left", "right"]);
+        std::fs::write(place.path().join("left.dcm"), "").unwrap();
+        let said = read_folder(place.path()).err().unwrap();
+        assert_eq!(said, "two entries of the folder of fixed cases are case left; rename one of them");
     }
 }
