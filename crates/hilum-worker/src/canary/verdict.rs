@@ -3,7 +3,6 @@
 use super::Subject;
 use super::cases::FixedCases;
 use crate::runner::{Context, JobError};
-use hilum_registry::DeploymentState;
 use hilum_registry::canary::{CanaryCase, CanaryDifference, CanaryFinding, compare};
 use hilum_sign::{NewRecord, Record, RecordKind, approvals};
 use hilum_store::governance::RecordFilter;
@@ -220,24 +219,18 @@ async fn follow(
         }
         CanaryFinding::Changed => {
             let what = summary(differences);
-            if is_approved && is_in_service(subject.deployment.state) {
-                let reason = format!("the answers to fixed cases changed without a declared version change: {what}");
-                context.catalog.deployment_suspend(name, "stop-rule:canary", &reason, now).await?;
-            }
-            let text = match is_approved {
-                true => format!("{name} changed without a declared version change and is suspended: {what}"),
-                false => format!(
-                    "{name} changed without a declared version change; it is not suspended, because its baseline is \
-                     not signed: {what}"
-                ),
+            let reason = format!("the answers to fixed cases changed without a declared version change: {what}");
+            let (by, package) = ("stop-rule:canary", &subject.deployment.package_digest);
+            let suspended = is_approved && context.catalog.version_suspend(name, package, by, &reason, now).await?;
+            let follows = match (is_approved, suspended) {
+                (_, true) => " and is suspended",
+                (false, false) => "; it is not suspended, because its baseline is not signed",
+                (true, false) => "; it is not suspended, because that version is not in use",
             };
+            let text = format!("{name} changed without a declared version change{follows}: {what}");
             Ok(context.catalog.alarm_raise("canary-changed", &text, None, Some(name), now).await?)
         }
     }
-}
-
-fn is_in_service(state: DeploymentState) -> bool {
-    !matches!(state, DeploymentState::Draft | DeploymentState::Retired)
 }
 
 /// The first differences in words, and how many there are.
