@@ -121,7 +121,7 @@ impl RemoteEngine {
     fn check(&self, stated: &Stated, model: &ModelSpec<'_>) -> Result<(), InferError> {
         let version = &self.runtime.version;
         // A server may keep silent about its versions (MLServer does): it has said that this one is ready, and every
-        // answer must state it.
+        // answer must state it then.
         if !stated.versions.is_empty() && !stated.versions.contains(version) {
             return Err(InferError::RemoteVersion { expected: version.clone(), found: stated.versions.join(", ") });
         }
@@ -163,7 +163,8 @@ impl Engine for RemoteEngine {
             .map_err(|problem: String| self.failed(problem))?;
         self.check(&stated, &model)?;
         let engine = RemoteEngine { runtime: self.runtime.clone() };
-        Ok(Box::new(RemoteSession { engine, transport, outputs: model.outputs.to_vec() }))
+        let must_state = stated.versions.is_empty();
+        Ok(Box::new(RemoteSession { engine, transport, outputs: model.outputs.to_vec(), must_state }))
     }
 }
 
@@ -171,6 +172,8 @@ struct RemoteSession {
     engine: RemoteEngine,
     transport: Transport,
     outputs: Vec<String>,
+    /// The server was silent about its versions when it described itself, so each answer says which one computed it.
+    must_state: bool,
 }
 
 impl Session for RemoteSession {
@@ -188,6 +191,12 @@ impl Session for RemoteSession {
         stop.clear();
         let answer = answer.map_err(|problem| self.engine.failed(problem))?;
         let expected = &self.engine.runtime.version;
+        if answer.version.is_empty() && self.must_state {
+            return Err(self.engine.failed(format!(
+                "the server states its version neither in the model's metadata nor in this answer, so nobody knows what \
+                 computed it; let it state model_version {expected}"
+            )));
+        }
         if !answer.version.is_empty() && answer.version != *expected {
             let found = crate::wire::shown(&answer.version);
             return Err(InferError::RemoteVersion { expected: expected.clone(), found });
@@ -250,4 +259,62 @@ fn words(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::{get, post};
+    use axum::{Json, Router};
+    use hilum_registry::TensorData;
+    use hilum_registry::package::onnx::OnnxSummary;
+    use serde_json::{Value, json};
+
+    /// A server of one model that states its version in `about`, in `answer`, in both or nowhere; says what a run came to.
+    fn asked(about: Value, answer: Value) -> Result<(), String> {
+        let with = |mut document: Value, more: Value| {
+            document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            document
+        };
+        let about = with(json!({ "name": "m" }), about);
+        let output = json!({ "name": "y", "datatype": "FP32", "shape": [1], "data": [0.5] });
+        let answer = with(json!({ "model_name": "m", "outputs": [output] }), answer);
+        let server = Router::new()
+            .route("/v2", get(|| async { Json(json!({ "extensions": [] })) }))
+            .route("/v2/models/m/versions/3/ready", get(|| async { "" }))
+            .route("/v2/models/m/versions/3", get(move || async { Json(about) }))
+            .route("/v2/models/m/versions/3/infer", post(move || async { Json(answer) }));
+        let listener = runtime().unwrap().block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = runtime().unwrap().spawn(async move { axum::serve(listener, server).await });
+        let oip = OipRuntime {
+            url,
+            model: "m".to_owned(),
+            version: "3".to_owned(),
+            protocol: OipProtocol::Http,
+            answer_mib_max: 1,
+        };
+        let (graph, outputs) = (OnnxSummary::default(), ["y".to_owned()]);
+        let model = ModelSpec { bytes: &[], graph: &graph, outputs: &outputs, threads: 1, volume: false };
+        let input = Tensor::new(vec![1], TensorData::F32(vec![0.0])).unwrap();
+        let inputs = Tensors::from([("x".to_owned(), input)]);
+        let run = connect(&oip).load(model).and_then(|mut session| session.run(&inputs, &StopSignal::new()));
+        serving.abort();
+        run.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// MV-15: what never says which version it is cannot be held to one.
+    #[test]
+    fn a_version_is_stated_somewhere() {
+        let (silent, about, answer) = (json!({}), json!({ "versions": ["3"] }), json!({ "model_version": "3" }));
+        assert_eq!(asked(about.clone(), silent.clone()), Ok(()));
+        assert_eq!(asked(silent.clone(), answer.clone()), Ok(()));
+        assert_eq!(asked(about.clone(), answer), Ok(()));
+        let said = asked(silent.clone(), silent.clone()).unwrap_err();
+        assert!(said.contains("let it state model_version 3"), "{said}");
+        let said = asked(silent.clone(), json!({ "model_version": "" })).unwrap_err();
+        assert!(said.contains("neither in the model's metadata nor in this answer"), "{said}");
+        let said = asked(silent, json!({ "model_version": "4" })).unwrap_err();
+        assert!(said.contains("runs version 4 instead of 3"), "{said}");
+    }
 }

@@ -111,8 +111,8 @@ pub async fn evidence_report(
         deployment: name.to_owned(),
         package: Some(deployment.package_digest),
         from: Some(from),
-        until: None,
         as_of: Some(as_of),
+        ..ObservationFilter::default()
     };
     let observations = catalog.observation_list(&filter, ROWS_MAX).await?;
     let labelled = catalog.labelled_list(&filter, ROWS_MAX).await?;

@@ -20,6 +20,8 @@ pub struct ObservationFilter {
     pub from: Option<Timestamp>,
     /// Complete before this time.
     pub until: Option<Timestamp>,
+    /// Entered at or after this time.
+    pub recorded_from: Option<Timestamp>,
     /// Entered at or before this time: what was known then (MV-27).
     pub as_of: Option<Timestamp>,
 }
@@ -54,7 +56,8 @@ pub trait Monitoring: Send + Sync {
         limit: u32,
     ) -> Result<Vec<StoredSignal>, StoreError>;
 
-    /// The latest `limit` labels of observations of the filter, in the order of entry; `as_of` is about the labels.
+    /// The latest `limit` labels of observations of the filter, in the order of entry; `recorded_from` and `as_of`
+    /// are about the labels.
     async fn labelled_list(
         &self,
         filter: &ObservationFilter,

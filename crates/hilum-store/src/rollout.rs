@@ -150,6 +150,17 @@ pub trait Rollout: Send + Sync {
         now: Timestamp,
     ) -> Result<Deployment, StoreError>;
 
+    /// Suspend a deployment for what one version did, if that version is in use still; says whether it is suspended now.
+    /// One that was promoted or rolled back meanwhile, or left use, stays as it is: nothing was learnt of that version.
+    async fn version_suspend(
+        &self,
+        name: &str,
+        package: &Digest,
+        by: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
     /// Every change of a deployment, oldest first.
     async fn deployment_history(&self, name: &str) -> Result<Vec<DeploymentChange>, StoreError>;
 

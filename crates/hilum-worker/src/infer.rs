@@ -209,7 +209,11 @@ async fn stop_other_version(context: &Context, deployment: &Deployment, error: &
     let InferError::RemoteVersion { expected, found } = error else { return Ok(()) };
     let (name, now) = (deployment.spec.name.as_str(), context.clock.now());
     let reason = format!("the server runs version {found} instead of {expected}");
-    context.catalog.deployment_suspend(name, "stop-rule:remote-version", &reason, now).await?;
+    let (by, package) = ("stop-rule:remote-version", &deployment.package_digest);
+    if !context.catalog.version_suspend(name, package, by, &reason, now).await? {
+        // A package that declares the server's new version has been promoted since.
+        return Ok(());
+    }
     let text = format!("{name} is suspended: {reason}, and nobody declared that");
     Ok(context.catalog.alarm_raise("remote-version", &text, None, Some(name), now).await?)
 }

@@ -1,9 +1,10 @@
 //! What two versions said about the same studies, case by case (MV-17).
 
+use hilum_monitor::{OutputFact, output_facts};
 use hilum_stats::{Estimate, PairedTable, StatsError, mcnemar_exact, wilson};
 use hilum_store::StudyKey;
 use hilum_store::rollout::{EndedRun, PairedRun};
-use hilum_types::{Digest, Finding, Presence};
+use hilum_types::{Digest, Finding};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -93,7 +94,7 @@ pub fn compare_runs(first: &str, second: &str, runs: &[PairedRun]) -> Result<Pai
         side(first, packages[0], of_versions.iter().map(|run| &run.first))?,
         side(second, packages[1], of_versions.iter().map(|run| &run.second))?,
     ];
-    let mut by_label: BTreeMap<String, Vec<(&PairedRun, Finding, Finding)>> = BTreeMap::new();
+    let mut by_label: BTreeMap<String, Vec<(&PairedRun, OutputFact, OutputFact)>> = BTreeMap::new();
     let mut n_pairs = 0;
     let mut silent: BTreeMap<String, u64> = BTreeMap::new();
     for run in &of_versions {
@@ -101,7 +102,7 @@ pub fn compare_runs(first: &str, second: &str, runs: &[PairedRun]) -> Result<Pai
         n_pairs += 1;
         for (label, finding) in &a {
             match b.get(label) {
-                Some(other) => by_label.entry(label.clone()).or_default().push((run, finding.clone(), other.clone())),
+                Some(other) => by_label.entry(label.clone()).or_default().push((run, *finding, *other)),
                 None => *silent.entry(label.clone()).or_default() += 1,
             }
         }
@@ -148,29 +149,27 @@ fn side<'a>(
     })
 }
 
-/// The findings of an analysed run by label; `None` when it was not analysed.
-fn findings(run: &EndedRun) -> Option<BTreeMap<String, Finding>> {
+/// What an analysed run said, by label of the finding, as the monitor counts it; `None` when it was not analysed.
+fn findings(run: &EndedRun) -> Option<BTreeMap<String, OutputFact>> {
     if run.disposition != "analysed" {
         return None;
     }
     let list = run.record.as_ref()?.pointer("/output/findings")?.clone();
     let list: Vec<Finding> = serde_json::from_value(list).ok()?;
-    Some(list.into_iter().map(|finding| (finding.label.clone(), finding)).collect())
+    Some(output_facts(&list))
 }
 
 fn finding(
     label: &str,
-    pairs: &[(&PairedRun, Finding, Finding)],
+    pairs: &[(&PairedRun, OutputFact, OutputFact)],
     n_silent: u64,
 ) -> Result<Option<FindingComparison>, StatsError> {
-    let decided: Vec<&(&PairedRun, Finding, Finding)> = pairs
-        .iter()
-        .filter(|(_, a, b)| a.presence != Presence::Indeterminate && b.presence != Presence::Indeterminate)
-        .collect();
+    let decided: Vec<&(&PairedRun, OutputFact, OutputFact)> =
+        pairs.iter().filter(|(_, a, b)| a.present.is_some() && b.present.is_some()).collect();
     if decided.is_empty() {
         return Ok(None);
     }
-    let present = |finding: &Finding| finding.presence == Presence::Present;
+    let present = |said: &OutputFact| said.present == Some(true);
     let firsts: Vec<bool> = decided.iter().map(|(_, a, _)| present(a)).collect();
     let seconds: Vec<bool> = decided.iter().map(|(_, _, b)| present(b)).collect();
     let table = PairedTable::of(&firsts, &seconds)?;
@@ -260,6 +259,22 @@ mod tests {
         assert_eq!(report.sides[1].dispositions["failed"], 1);
         assert!((report.sides[1].failure_rate.as_ref().unwrap().value - 1.0 / 11.0).abs() < 1e-12);
         assert_eq!(report.sides[0].run_seconds_p95, Some(1.0));
+    }
+
+    /// A finding that is named twice counts as the monitor counts it: present when it is so anywhere, by its highest score.
+    #[test]
+    fn the_second_of_two_nodules_does_not_hide_the_first() {
+        let twice = |scores: [f64; 2]| {
+            let mut both = run(b"v1", "analysed", Some(scores[0]), 1.0);
+            let other = run(b"v1", "analysed", Some(scores[1]), 1.0).record.unwrap();
+            let list = both.record.as_mut().unwrap().pointer_mut("/output/findings").unwrap().as_array_mut().unwrap();
+            list.push(other.pointer("/output/findings/0").unwrap().clone());
+            both
+        };
+        let report = compare_runs("a", "b", &[pair(1, twice([0.9, 0.1]), twice([0.1, 0.8]))]).unwrap();
+        let nodule = &report.findings[0];
+        assert_eq!(nodule.table, PairedTable { both: 1, first_only: 0, second_only: 0, neither: 0 });
+        assert!((nodule.score_difference_mean.unwrap() + 0.1).abs() < 1e-12);
     }
 
     #[test]

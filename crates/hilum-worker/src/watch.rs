@@ -128,7 +128,9 @@ pub(crate) async fn hold_bounds(context: &Context, name: &str) -> Result<(), Sto
         runs.iter().map(|run| RunFact { failed: run.disposition == "failed", seconds: run.seconds }).collect();
     let Some(reason) = exceeded_bound(rollout, &facts) else { return Ok(()) };
     let (by, now) = (format!("stop-rule:{}", reason.code), context.clock.now());
-    context.catalog.deployment_suspend(name, &by, &reason.text, now).await?;
+    if !context.catalog.version_suspend(name, &deployment.package_digest, &by, &reason.text, now).await? {
+        return Ok(());
+    }
     let text = format!("{name} was suspended: {}", reason.text);
     tracing::warn!(deployment = name, reason = reason.text, "a bound of the rollout was exceeded");
     context.catalog.alarm_raise("rollout-bound", &text, None, Some(name), now).await

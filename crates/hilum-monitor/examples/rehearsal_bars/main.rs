@@ -100,6 +100,8 @@ fn row(world: &World, runs: u32, seed: u64, now: Timestamp) {
         let p90 = quantiles.p90.map_or("never".to_owned(), |p90| format!("{p90:.digits$}"));
         format!("{median} / {p90}")
     };
+    // The bar is about the share that was found; the verdict of a rehearsal asks for its whole interval.
+    let bar = if 0.95 <= report.found.value { "met" } else { "missed" };
     let first = report.first.iter().take(2).map(|first| format!("{} {}", first.rule, first.n_runs));
     let rivals: Vec<String> = weekly::Policy::ALL
         .iter()
@@ -116,7 +118,7 @@ fn row(world: &World, runs: u32, seed: u64, now: Timestamp) {
         report.found.value,
         report.found.lower,
         report.found.upper,
-        report.verdict.words(),
+        bar,
         report.stopped.value,
         both(&report.delay.days, 1),
         both(&report.delay.studies, 0),

@@ -57,6 +57,11 @@ pub const KNOWN_CODES: &[CodeFacts] = &[
         Review,
         "Repair the list of fixed cases that the deployment names; then hilum canary run.",
     ),
+    facts(
+        "canary-unsigned",
+        Review,
+        "Sign the latest baseline, or make one with hilum canary run --baseline; until then a change suspends nothing.",
+    ),
     facts("rollback-target", Watch, "A rollback would fail: repair or import the earlier package again."),
     facts("delivery-dead", Review, "Check that the destination runs and takes the object; then retry the delivery."),
     facts(

@@ -18,10 +18,12 @@
 mod check;
 mod fit;
 mod matrix;
+mod quantiles;
 mod record;
 
 pub use check::{EnvelopeCheck, Outside};
 pub use matrix::ledoit_wolf;
+pub use quantiles::{FeatureQuantiles, feature_quantiles};
 pub use record::{EnvelopeRecord, ReferenceGroup};
 
 use serde::{Deserialize, Serialize};

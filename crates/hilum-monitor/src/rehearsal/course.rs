@@ -19,6 +19,9 @@ const OPEN_FOR: i64 = 12 * 3_600_000_000;
 /// Between the end of a study and its result, in microseconds.
 const ANSWER: i64 = 60_000_000;
 
+/// What is outside the envelope in a scenario whose rules, groups and faults name no number.
+const ANY_FEATURE: &str = "(any)";
+
 /// A simulated study.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimulatedStudy {
@@ -155,6 +158,10 @@ impl<'a> Course<'a> {
             if world.outside(z - offset.unwrap_or(0.0)) {
                 outside.push(feature.name.clone());
             }
+        }
+        // Where nothing names a number, the declared share is drawn outright: a rule about the envelope sees it all the same.
+        if world.features.is_empty() && self.chance.happens(scenario.outside_envelope) {
+            outside.push(ANY_FEATURE.to_owned());
         }
         let prevalence_factor = group.map_or(1.0, |group| scenario.groups[group].prevalence_factor);
         let mut truth = BTreeMap::new();

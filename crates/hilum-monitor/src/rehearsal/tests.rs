@@ -129,6 +129,45 @@ fn a_sound_version_is_not_stopped_more_often_than_declared() {
     assert_ne!(report.in_control.rules[1].verdict, Some(Verdict::Missed));
 }
 
+/// The declared share is outside also where no rule, group or fault names a number.
+#[test]
+fn studies_are_outside_as_declared_without_any_feature() {
+    let plan: MonitoringPlan =
+        toml::from_str("[[rule]]\nname='foreign'\nmetric='outside_envelope'\nconsecutive=20\naction='suspend'\n")
+            .unwrap();
+    let bare = Scenario { outside_envelope: 0.1, groups: Vec::new(), ..scenario() };
+    let only = Declared { deployment: "cxr".to_owned(), rules: plan.rules, evidence: None };
+    let world = World::new(bare, only, Vec::new()).unwrap();
+    let (mut n, mut outside) = (0_u32, 0_u32);
+    for happening in Course::new(&world, None, 3, 0) {
+        let Happening::Study(study) = happening else { continue };
+        let Some(found) = &study.observation.outside_envelope else { continue };
+        n += 1;
+        outside += u32::from(!found.is_empty());
+        if n == 5_000 {
+            break;
+        }
+    }
+    let share = f64::from(outside) / f64::from(n);
+    assert!((share - 0.1).abs() < 5.0 * (0.1 * 0.9 / 5_000.0_f64).sqrt(), "{share}");
+}
+
+/// One run that found a fault does not show that 95 % of them do; eighty do. One that did not find it speaks against it.
+#[test]
+fn what_few_runs_do_not_show_is_not_kept() {
+    let gross = "kind='noise'\nsize=6\n";
+    let world = world(vec![
+        fault(gross),
+        Fault { name: "unseen".to_owned(), found_within_days: 1, ..fault("kind='sensitivity_drop'\nsize=0.01") },
+    ]);
+    let verdicts = |runs| {
+        let told = rehearse_faults(&world, runs, 4, now()).unwrap();
+        told.iter().map(|fault| (fault.found.value, fault.verdict)).collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts(1), [(1.0, Verdict::NotShown), (0.0, Verdict::Missed)]);
+    assert_eq!(verdicts(80), [(1.0, Verdict::Kept), (0.0, Verdict::Missed)]);
+}
+
 /// A rule that says nothing about a sound version but its own carelessness is told.
 #[test]
 fn a_careless_rule_misses_its_declaration() {

@@ -83,12 +83,15 @@ fn finding(group: &DataSet) -> Option<Finding> {
         images: Vec::new(),
     };
     for child in children {
-        if let Some(said) = child.code(a::CONCEPT_CODE_SEQUENCE).and_then(|said| presence(&said)) {
+        let Some(concept) = child.code(a::CONCEPT_NAME_CODE_SEQUENCE) else { continue };
+        // Only what is said of the finding itself: an absent complication of a present nodule leaves it present.
+        let of_finding = is_code(&concept, code::PRESENCE)
+            || (concept.value == finding.concept.value && concept.scheme == finding.concept.scheme);
+        if let Some(said) = child.code(a::CONCEPT_CODE_SEQUENCE).filter(|_| of_finding).and_then(|said| presence(&said))
+        {
             finding.presence = said;
         }
-        let (Some(concept), Some((value, unit))) = (child.code(a::CONCEPT_NAME_CODE_SEQUENCE), measured(child)) else {
-            continue;
-        };
+        let Some((value, unit)) = measured(child) else { continue };
         match score(&concept, value, &unit) {
             Some(score) if finding.score.is_none() => finding.score = Some(score),
             _ => finding.measurements.push(Measurement { concept, value, unit }),

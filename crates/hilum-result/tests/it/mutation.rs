@@ -58,7 +58,7 @@ fn in_item(set: &mut DataSet, sequence: Tag, change: impl FnOnce(&mut DataSet)) 
 }
 
 /// Change the first content item whose concept has this code value, at any depth.
-fn in_content(set: &mut DataSet, code_value: &str, change: &mut dyn FnMut(&mut DataSet)) -> bool {
+pub(crate) fn in_content(set: &mut DataSet, code_value: &str, change: &mut dyn FnMut(&mut DataSet)) -> bool {
     let mut items = set.items(tags::CONTENT_SEQUENCE).to_vec();
     for item in &mut items {
         let named = item.code(tags::CONCEPT_NAME_CODE_SEQUENCE).is_some_and(|code| code.value == code_value);

@@ -1,9 +1,10 @@
 //! Reading results: what this crate writes is read back, and what others claim is held against what is registered.
 
+use crate::mutation::in_content;
 use crate::support::{algorithm, encoded, one_finding, radiograph, segmentation};
-use hilum_dicom::{Bulk, DataSet, Limits, Tag, Vr, read_data_set};
+use hilum_dicom::{Bulk, DataSet, Limits, Tag, Vr, read_data_set, tags};
 use hilum_result::{Expected, ReadKind, ReadResult, acceptable, read_result};
-use hilum_types::{AlgorithmClaim, StatedValue, Uid};
+use hilum_types::{AlgorithmClaim, CodedConcept, Presence, StatedValue, Uid};
 use std::collections::HashSet;
 
 fn read(part10: &[u8]) -> ReadResult {
@@ -34,6 +35,34 @@ fn a_report_says_what_was_written() {
     stated.sort_by(f64::total_cmp);
     scores.sort_by(f64::total_cmp);
     assert_eq!(stated, scores, "{:?}", report.values);
+}
+
+/// A coded answer about something else within the group says nothing of the finding.
+#[test]
+fn only_what_is_said_of_the_finding_makes_it_absent() {
+    let sources = [radiograph()];
+    let mut output = one_finding(&sources[0]);
+    output.findings.retain(|finding| finding.presence == Presence::Present);
+    let results = encoded(&sources, &output);
+    let concept = &output.findings[0].concept;
+    let with = |name: (&str, &str)| {
+        let mut report = read_data_set(&results[0].part10, None, Bulk::Keep, &Limits::default()).unwrap().data_set;
+        let add = &mut |group: &mut DataSet| {
+            let mut items = group.items(tags::CONTENT_SEQUENCE).to_vec();
+            let mut said = DataSet::default();
+            said.put_as(tags::RELATIONSHIP_TYPE, Vr::CS, "CONTAINS");
+            said.put_as(tags::VALUE_TYPE, Vr::CS, "CODE");
+            said.put_code(tags::CONCEPT_NAME_CODE_SEQUENCE, &CodedConcept::new(name.0, name.1, "A name"));
+            said.put_code(tags::CONCEPT_CODE_SEQUENCE, &CodedConcept::new("2667000", "SCT", "Absent"));
+            items.push(said);
+            group.put_sequence(tags::CONTENT_SEQUENCE, items);
+        };
+        assert!(in_content(&mut report, "125007", add), "a measurement group");
+        read(&report.to_part10_bytes().unwrap()).findings[0].presence
+    };
+    assert_eq!(with(("385494008", "SCT")), Presence::Present, "no haematoma, and a nodule all the same");
+    assert_eq!(with(("705057003", "SCT")), Presence::Absent);
+    assert_eq!(with((&concept.value, &concept.scheme)), Presence::Absent);
 }
 
 /// The size of a segment is the number of its voxels, counted in the packed bits.

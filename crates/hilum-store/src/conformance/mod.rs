@@ -69,6 +69,7 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         rollout::one_version_of_a_champion_is_in_use,
         rollout::a_step_decided_on_something_else_is_refused,
         rollout::rollback_returns_to_the_version_before,
+        rollout::only_the_version_in_use_is_suspended,
         rollout::a_file_does_not_undo_an_act,
         rollout::clinical_use_is_not_declared,
         rollout::history_is_kept_and_asked_as_of,

@@ -104,6 +104,8 @@ pub(super) async fn ended_studies_are_observed(url: String) {
     assert_eq!(all[0].attributes["station"], "CT1");
     let earlier = ObservationFilter { as_of: Some(at(121)), ..filter.clone() };
     assert_eq!(catalog.observation_list(&earlier, 10).await.unwrap(), all[..2], "what was known then");
+    let later = ObservationFilter { recorded_from: Some(at(121)), ..filter.clone() };
+    assert_eq!(catalog.observation_list(&later, 10).await.unwrap(), all[1..], "what became known from then on");
     assert_eq!(catalog.observation_list(&filter, 1).await.unwrap(), all[2..], "the latest");
     all_is_well(&catalog).await;
 }
@@ -258,6 +260,8 @@ pub(super) async fn the_state_is_a_fold_over_the_facts(url: String) {
     let filter = ObservationFilter { deployment: "cxr".into(), ..ObservationFilter::default() };
     let labelled = catalog.labelled_list(&filter, 10).await.unwrap();
     assert_eq!(labelled.len(), 3);
+    let later = ObservationFilter { recorded_from: Some(at(201)), ..filter.clone() };
+    assert_eq!(catalog.labelled_list(&later, 10).await.unwrap(), labelled[1..], "labels given from then on");
     let rules = &watched.monitoring.as_ref().unwrap().rules;
     let mut monitor = Monitor::default();
     let observe = |monitor: &mut Monitor, one: &Observation| monitor.take(rules, &Fact::Observed(one)).unwrap();

@@ -192,6 +192,26 @@ pub(super) async fn clinical_use_is_not_declared(url: String) {
     all_is_well(&catalog).await;
 }
 
+/// What was found out about a version that left use meanwhile does not stop the one after it.
+pub(super) async fn only_the_version_in_use_is_suspended(url: String) {
+    let catalog = open(&url).await;
+    let (one, two) = champion_and_challenger(&catalog, Shadow).await;
+    catalog.deployment_promote(&plan(&catalog, "cxr-2", Active).await, at(30)).await.unwrap();
+    let before = get(&catalog, "cxr").await;
+    assert_eq!(before.package_digest, two);
+    let suspend =
+        async |package, now| catalog.version_suspend("cxr", &package, "stop-rule:canary", "a change", at(now)).await;
+    assert!(!suspend(one, 40).await.unwrap());
+    assert_eq!(get(&catalog, "cxr").await, before);
+    assert!(suspend(two, 41).await.unwrap());
+    let suspended = get(&catalog, "cxr").await;
+    assert_eq!((suspended.state, suspended.suspension.unwrap().by.as_str()), (Suspended, "stop-rule:canary"));
+    assert!(suspend(two, 42).await.unwrap(), "a repeated job finds it suspended");
+    // A challenger that gave its version away is out of use.
+    assert!(!catalog.version_suspend("cxr-2", &two, "stop-rule:canary", "a change", at(43)).await.unwrap());
+    all_is_well(&catalog).await;
+}
+
 pub(super) async fn history_is_kept_and_asked_as_of(url: String) {
     let catalog = open(&url).await;
     let (one, two) = champion_and_challenger(&catalog, Shadow).await;

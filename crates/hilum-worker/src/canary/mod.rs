@@ -65,6 +65,9 @@ pub(crate) async fn run(context: &Context, job: &Job) -> Result<(), JobError> {
         Err(problem) => return unusable(context, job, &subject, &problem).await,
     };
     let answered = match subject.manifest.dicom_node() {
+        Some(_) if product::asked_another(context, job, &subject).await? => {
+            return abandon(context, job, &subject).await;
+        }
         Some(_) => product::ask(context, job, &subject, &cases).await?,
         None => Some(here::run(context, &subject, &cases).await?),
     };
@@ -99,6 +102,19 @@ async fn unusable(context: &Context, job: &Job, subject: &Subject, problem: &str
     let now = context.clock.now();
     context.catalog.alarm_raise("canary-unusable", &text, None, Some(name), now).await?;
     Ok(context.catalog.canary_end(&job.lease(), subject.number, None, now).await?)
+}
+
+/// The deployment was promoted or rolled back while the product was asked: some answers are of one version and some of
+/// another, and a record would book them on the wrong one. The version in use now gets a run of its own at once.
+async fn abandon(context: &Context, job: &Job, subject: &Subject) -> Result<(), JobError> {
+    let (name, now) = (subject.deployment.spec.name.as_str(), context.clock.now());
+    tracing::info!(deployment = name, run = subject.number, "another version came into use during a canary run");
+    context.catalog.product_close(&job.lease(), now).await?;
+    context.catalog.canary_end(&job.lease(), subject.number, None, now).await?;
+    if is_watched(subject.deployment.state) {
+        context.catalog.canary_begin(name, subject.number, "schedule", false, now).await?;
+    }
+    Ok(())
 }
 
 /// A case nobody answered.

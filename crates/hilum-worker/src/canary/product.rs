@@ -15,7 +15,7 @@ use hilum_registry::manifest::DicomNodeRuntime;
 use hilum_result::ReadResult;
 use hilum_store::Job;
 use hilum_store::products::{NewProductRequest, OpenedRequest, ProductRequest, ProductRequestState};
-use hilum_types::{InstanceHeader, StatedValue, Timestamp, Uid};
+use hilum_types::{Digest, InstanceHeader, StatedValue, Timestamp, Uid};
 use std::collections::{BTreeMap, HashMap};
 
 /// Pause while the product is busy with the same identifiers, which only a repeated job can lead to.
@@ -72,6 +72,16 @@ pub(super) async fn ask(
         });
     }
     Ok(Some(answers))
+}
+
+/// Whether cases of this run were sent to another version than the one in use now.
+pub(super) async fn asked_another(context: &Context, job: &Job, subject: &Subject) -> Result<bool, JobError> {
+    let asked = context.catalog.product_requests(&job.key).await?;
+    Ok(is_of_another(asked.iter().map(|request| request.package), subject.deployment.package_digest))
+}
+
+fn is_of_another(mut asked: impl Iterator<Item = Digest>, in_use: Digest) -> bool {
+    asked.any(|package| package != in_use)
 }
 
 async fn requests(context: &Context, job: &Job) -> Result<HashMap<String, ProductRequest>, JobError> {
@@ -229,4 +239,18 @@ fn values(results: &[ReadResult]) -> BTreeMap<String, StatedValue> {
     versions.dedup();
     values.insert("stated versions".to_owned(), StatedValue::Code(versions.join("; ")));
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One case sent to the version before is enough: the run says nothing of the one in use now.
+    #[test]
+    fn a_run_that_was_begun_with_another_version_is_not_that_of_this_one() {
+        let (before, now) = (Digest::of(b"v1"), Digest::of(b"v2"));
+        assert!(!is_of_another([].into_iter(), now));
+        assert!(!is_of_another([now, now].into_iter(), now));
+        assert!(is_of_another([now, before].into_iter(), now));
+    }
 }

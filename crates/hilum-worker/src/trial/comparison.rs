@@ -1,7 +1,7 @@
 //! Two versions, or two settings of one, on the same cases: comparison (MV-17) and replay before activation (MV-14).
 
 use super::{CaseRun, Ended, Journal, Place, Progress, Subject, TrialError, run_trial};
-use crate::reference::find_set;
+use crate::reference::{find_set, refuse_overlap};
 use hilum_sign::{NewRecord, Record, RecordKind};
 use hilum_validate::version_comparison::{Both, CasePair, ComparisonInput, SideResult};
 use hilum_validate::{CaseList, VersionComparison, compare_versions};
@@ -29,7 +29,7 @@ pub struct ComparisonRequest {
 /// run proves nothing.
 ///
 /// # Errors
-/// [`TrialError`].
+/// [`TrialError`]; also when a side was trained on patients or images of the set (MV-11).
 pub async fn compare(
     place: &Place,
     request: &ComparisonRequest,
@@ -41,6 +41,9 @@ pub async fn compare(
     let operating_points =
         Both { from: from.operating_point(&request.finding)?, to: to.operating_point(&request.finding)? };
     check_labels(&list, request)?;
+    for subject in [from, to] {
+        refuse_overlap(catalog, &list, &subject.package.name).await?;
+    }
     let before = run(place, from, &list, progress).await?;
     let after = run(place, to, &list, progress).await?;
     let pending = list.pending_cases().into_iter();

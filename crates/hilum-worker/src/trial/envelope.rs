@@ -4,7 +4,9 @@ use super::case::{CaseInput, ask_gate, instances_of, read};
 use super::{Place, Progress, TrialError, deployment};
 use crate::reference::find_set;
 use hilum_infer::measure_series;
-use hilum_monitor::envelope::{Envelope, EnvelopeError, EnvelopeRecord, ReferenceGroup};
+use hilum_monitor::envelope::{
+    Envelope, EnvelopeError, EnvelopeRecord, FeatureQuantiles, ReferenceGroup, feature_quantiles,
+};
 use hilum_monitor::group::AcquisitionGroup;
 use hilum_registry::{Deployment, Manifest};
 use hilum_sign::{NewRecord, Record, RecordKind};
@@ -35,8 +37,10 @@ pub struct FittedEnvelope {
     pub record: Record,
     /// Its body.
     pub body: EnvelopeRecord,
-    /// Whether the same envelope was on file already.
+    /// Whether the envelope is new; the same one may have been on file already.
     pub is_new: bool,
+    /// Deciles of every feature over the measured cases, for stop rules about features.
+    pub quantiles: BTreeMap<String, FeatureQuantiles>,
 }
 
 /// What came of one case.
@@ -108,7 +112,8 @@ pub async fn fit_envelope(
         author: request.actor.clone(),
     };
     let added = place.catalog.record_add(&new, place.clock.now()).await?;
-    Ok(FittedEnvelope { record: added.record, body, is_new: added.is_new })
+    let quantiles = feature_quantiles(&measured);
+    Ok(FittedEnvelope { record: added.record, body, is_new: added.is_new, quantiles })
 }
 
 async fn one(

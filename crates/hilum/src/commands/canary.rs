@@ -106,7 +106,10 @@ async fn ended(catalog: &dyn Catalog, deployment: &str, number: u32, wait: Durat
 /// A run with its differences and the standing of its baseline.
 async fn show(catalog: &dyn Catalog, run: &CanaryRun) -> Result<()> {
     let Some(digest) = run.record else {
-        println!("  not carried out: the fixed cases cannot be used; the alarms say why");
+        println!(
+            "  not carried out: another version came into use meanwhile, or the fixed cases cannot be used, and then the \
+             alarms say why"
+        );
         return Ok(());
     };
     let record = catalog.record_get(&digest.to_string()).await?;

@@ -195,9 +195,9 @@ async fn replayed(catalog: &dyn Catalog, deployment: &Deployment, declared: &Dec
     let filter = ObservationFilter {
         deployment: deployment.spec.name.clone(),
         package: Some(deployment.package_digest),
-        from: None,
-        until: None,
+        recorded_from: Some(from),
         as_of: Some(until),
+        ..ObservationFilter::default()
     };
     let observations = catalog.observation_list(&filter, FACTS_MAX).await?;
     let labelled = catalog.labelled_list(&filter, FACTS_MAX).await?;

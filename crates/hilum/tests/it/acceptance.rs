@@ -203,6 +203,8 @@ fn a_model_is_accepted_or_not_on_local_cases() {
     let (code, said) = validate(&site, &lenient, "overlap");
     assert!(code == 1 && said.contains("the run of phantom-cxr on \"phantoms\" is refused"), "{said}");
     assert!(said.contains("the same image") && !said.contains(&patient), "{said}");
+    let said = refused(&site, &[&both[..], &labels, &change].concat());
+    assert!(said.contains("the run of phantom-cxr on \"phantoms\" is refused"), "{said}");
     assert!(ok(&site, &["audit", "verify"]).contains("whole"));
 }
 

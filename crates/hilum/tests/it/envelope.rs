@@ -104,6 +104,11 @@ fn mv_04_mv_23_unusual_images_and_new_machines_are_withheld_until_they_have_pass
     let (_, again) = text(&site.run(&[&learn[..], &["--rate", "0.05", "--json"]].concat()));
     let again: serde_json::Value = serde_json::from_str(again.trim()).unwrap();
     assert_eq!((again["is_new"].as_bool(), again["n_cases"].as_u64()), (Some(false), Some(N_CASES)));
+    // What a rule about a feature is filled in with.
+    let noise = &again["quantiles"]["noise"];
+    let deciles: Vec<f64> = noise["quantiles"].as_array().unwrap().iter().filter_map(|one| one.as_f64()).collect();
+    assert_eq!((noise["n"].as_u64(), deciles.len()), (Some(N_CASES), 9), "{noise}");
+    assert!(deciles.is_sorted() && deciles[0] < deciles[8], "{noise}");
 
     // What is usual goes out; what is noisy does not, and the reason names the value that decided.
     assert_eq!(send(&study(2, &usual)), "analysed ");

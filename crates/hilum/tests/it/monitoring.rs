@@ -2,7 +2,8 @@
 
 use crate::program::{PATIENCE, Site, destination, have, package};
 use crate::rollout::{apply, ended, import, phantom, runtime, send};
-use hilum_testkit::SimulatedPacs;
+use hilum_testkit::{Acquisition, FindingSpec, SimulatedPacs, Subject, dx};
+use hilum_types::Timestamp;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -155,6 +156,63 @@ fn the_next_study_is_withheld_under_load_and_two_people_lift_it() {
     // A label about a study from before the stop is in figures, and in no detector.
     label(&site, &format!("ACC{}", n_labels + 1));
     assert_eq!(evidence(&site)["rules"].as_array().map(Vec::len), Some(0));
+    running.stop();
+    assert!(site.done(&["audit", "verify"]).contains("whole"));
+}
+
+/// MV-30: the whole passes, one station is below its floor, and the very next study is withheld, of whatever station.
+#[test]
+fn a_station_below_its_floor_stops_the_model_while_the_whole_passes() {
+    let runtime = runtime();
+    let pacs = runtime.block_on(SimulatedPacs::start("PACS".parse().unwrap())).unwrap();
+    let site = Site::new(&destination(&pacs));
+    let digest = import(&site, &package("phantom-cxr"));
+    // The floor of the whole is one that all labels together keep: most of them are of the sound station.
+    let floors = "state='active'\ndestinations=['pacs']\n[deployment.monitoring]\nreviewed_by='physics'\nreview_days=7\n\
+        [[deployment.monitoring.rule]]\nname='whole'\nmetric='specificity'\nfinding='nodule'\nbelow=0.5\nconfidence=0.95\n\
+        action='suspend'\n\
+        [[deployment.monitoring.rule]]\nname='each-station'\nmetric='specificity'\nfinding='nodule'\nbelow=0.9\n\
+        confidence=0.95\neach=['station']\naction='suspend'\n";
+    assert!(apply(&site, NAME, &digest, floors).status.success());
+    let running = site.serve("info");
+    // Room 1 gets patients without a nodule and room 2 with one; by the labels none has any, so that room 2 is called wrongly.
+    let of_room = |seed: u64, room: &str, findings: &[FindingSpec]| {
+        let mut subject = Subject::seeded(seed, Timestamp::from_micros(1_795_424_400_000_000));
+        subject.accession = format!("ACC{seed}");
+        dx(seed, &subject, &Acquisition { station: room.into(), ..Acquisition::radiograph() }, findings).unwrap()
+    };
+    let sent = |seed: u64, room: &str, findings: &[FindingSpec]| {
+        let study = of_room(seed, room, findings);
+        send(&site, &runtime, &study);
+        let outcome = ended(&site, &study, NAME);
+        assert_eq!(outcome["disposition"], "analysed", "{outcome}");
+        let found = outcome["inference"]["findings"].as_array().cloned().unwrap_or_default();
+        found.iter().any(|finding| finding["label"] == "nodule" && finding["presence"] == "present")
+    };
+    let left: Vec<u64> = (1..=14).filter(|seed| !sent(*seed, "ROOM1", &[])).collect();
+    let called: Vec<u64> = (21..=36).filter(|seed| sent(*seed, "ROOM2", &[FindingSpec::nodule()])).collect();
+    assert!(8 <= left.len() && 6 <= called.len(), "the model left {left:?} and called {called:?}");
+    for seed in &left {
+        label(&site, &format!("ACC{seed}"));
+    }
+    assert_eq!(standing(&site)["state"], "active");
+    let mut wrong = called[..6].iter();
+    while standing(&site)["state"] == "active" {
+        let seed = wrong.next().unwrap_or_else(|| panic!("the floor of the station never fired: {}", evidence(&site)));
+        label(&site, &format!("ACC{seed}"));
+    }
+    let signals = site.json(&format!("/api/v1/deployments/{NAME}/signals"));
+    let items = signals["items"].as_array().unwrap();
+    assert_eq!(items.len(), 1, "the whole passes: {signals}");
+    assert_eq!((&items[0]["rule"], &items[0]["cut"]), (&"each-station".into(), &"station=ROOM2".into()));
+    for (seed, room) in [(41, "ROOM1"), (42, "ROOM2")] {
+        let study = of_room(seed, room, &[]);
+        send(&site, &runtime, &study);
+        let outcome = ended(&site, &study, NAME);
+        assert_eq!(outcome["disposition"], "withheld", "{outcome}");
+        let told = outcome.to_string();
+        assert!(told.contains("stop-rule:each-station") && told.contains("(station=ROOM2)"), "{told}");
+    }
     running.stop();
     assert!(site.done(&["audit", "verify"]).contains("whole"));
 }

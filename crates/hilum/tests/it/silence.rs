@@ -1,6 +1,7 @@
-//! MV-06: a month without evidence. A real worker and a real model, and a clock that the test moves.
+//! MV-06: a month without evidence, and what nobody would notice. A real worker and a real model, and a clock that the test
+//! moves.
 
-use crate::program::{PATIENCE, package};
+use crate::program::{PATIENCE, copy_tree, package};
 use hilum_dicom::{Limits, read_part10_header};
 use hilum_monitor::{LabelSource, Truth};
 use hilum_registry::DeploymentSpec;
@@ -8,7 +9,7 @@ use hilum_store::labels::NewLabel;
 use hilum_store::records::{NewInstance, Origin, Source};
 use hilum_store::{BlobOptions, BlobStore, Catalog, CatalogOptions, LocalBlobs, StudyKey};
 use hilum_testkit::{Acquisition, FakeClock, Subject, dx};
-use hilum_types::{Clock, Timestamp};
+use hilum_types::{Clock, Digest, Timestamp};
 use hilum_worker::{Models, RetryPolicy, SiteKey, Worker, WorkerOptions};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ struct House {
     catalog: Arc<dyn Catalog>,
     blobs: LocalBlobs,
     clock: Arc<FakeClock>,
+    digest: Digest,
 }
 
 impl House {
@@ -38,8 +40,15 @@ impl House {
         );
         let spec: DeploymentSpec = toml::from_str(&text).unwrap();
         catalog.deployment_apply(&spec, digest, "user:test", clock.now()).await.unwrap();
+        let house = House { catalog, blobs, clock, digest };
+        house.work(folder, "silence");
+        house
+    }
+
+    /// A worker begins; it ends with the test's runtime. What is looked after beside the jobs is looked at when it begins.
+    fn work(&self, folder: &Path, owner: &str) {
         let options = WorkerOptions {
-            owner: "silence".into(),
+            owner: owner.into(),
             slots: 1,
             shadow_slots: 1,
             lease_seconds: 600,
@@ -48,22 +57,42 @@ impl House {
             product_timeout: Duration::from_secs(5),
             data_dir: folder.to_owned(),
         };
-        let site_key = SiteKey::open(folder).unwrap();
-        let worker =
-            Worker::new(catalog.clone(), blobs.clone(), models, vec![], clock.clone(), site_key, options).unwrap();
-        // It ends with the test's runtime.
+        let (models, site_key) =
+            (Models::new(folder.join("packages"), Default::default()), SiteKey::open(folder).unwrap());
+        let (catalog, blobs, clock) = (self.catalog.clone(), self.blobs.clone(), self.clock.clone());
+        let worker = Worker::new(catalog, blobs, models, vec![], clock, site_key, options).unwrap();
         let (stop, stopped) = tokio::sync::watch::channel(false);
         tokio::spawn(async move {
             let _kept_open = stop;
             worker.run(stopped).await;
         });
-        House { catalog, blobs, clock }
+    }
+
+    fn day(&self, day: i64) {
+        let begin: Timestamp = "2026-11-01T08:00:00Z".parse().unwrap();
+        self.clock.set(begin.plus_seconds(day * DAY));
+    }
+
+    /// Texts of the open alarms of that code.
+    async fn alarms(&self, code: &str) -> Vec<String> {
+        let open = self.catalog.alarm_list(true, 100).await.unwrap();
+        open.into_iter().filter(|alarm| alarm.code == code).map(|alarm| alarm.text).collect()
+    }
+
+    async fn alarm(&self, code: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            if let Some(text) = self.alarms(code).await.pop() {
+                return text;
+            }
+            assert!(begun.elapsed() < PATIENCE, "no alarm {code} was raised");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// A study comes on that day, and how it ends: disposition and code of the reason.
     async fn study(&self, seed: u64, day: i64) -> (StudyKey, String) {
-        let begin: Timestamp = "2026-11-01T08:00:00Z".parse().unwrap();
-        self.clock.set(begin.plus_seconds(day * DAY));
+        self.day(day);
         let now = self.clock.now();
         let image = dx(seed, &Subject::seeded(seed, now), &Acquisition::radiograph(), &[]).unwrap().instances.remove(0);
         let header = read_part10_header(image.part10(), &Limits::default()).unwrap().header;
@@ -132,4 +161,45 @@ async fn evidence_of_the_window_lets_it_run() {
     house.label(&seen).await;
     assert_eq!(house.study(2, 45).await.1, "analysed");
     assert_eq!(house.study(3, 51).await.1, "withheld evidence.stale");
+}
+
+/// People are told also when no study comes that would say so, and once.
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_is_told_without_any_study() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::start(folder.path(), "active").await;
+    assert_eq!(house.study(1, 0).await.1, "analysed");
+    assert_eq!(house.alarms("evidence-stale").await, Vec::<String>::new(), "its first window has just begun");
+    house.day(31);
+    house.work(folder.path(), "after-the-window");
+    let text = house.alarm("evidence-stale").await;
+    assert!(text.starts_with("cxr: ") && text.ends_with("its studies are withheld"), "{text}");
+    assert!(text.contains("30 days"), "{text}");
+    let open = house.catalog.alarm_list(true, 100).await.unwrap();
+    let told: Vec<_> = open.iter().filter(|alarm| alarm.code == "evidence-stale").collect();
+    assert_eq!((told.len(), told[0].deployment.as_deref()), (1, Some("cxr")));
+}
+
+/// A version that a rollback would return to and that cannot be started is told before anybody needs it (AV-09).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_target_that_is_gone_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::start(folder.path(), "active").await;
+    let next = folder.path().join("next");
+    copy_tree(Path::new(&package("phantom-cxr")), &next);
+    let manifest = next.join("hilum/package.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replacen("version = \"1.0.0\"", "version = \"1.1.0\"", 1)).unwrap();
+    let models = Models::new(folder.path().join("packages"), Default::default());
+    let now = house.clock.now();
+    let digest = models.import(&next, &*house.catalog, "user:test", now).await.unwrap().package.digest;
+    let before = house.catalog.deployment_get("cxr").await.unwrap().unwrap();
+    let spec = DeploymentSpec { package: digest.to_string(), ..before.spec };
+    let after = house.catalog.deployment_apply(&spec, digest, "user:test", now).await.unwrap();
+    assert_eq!(after.rollback.map(|target| target.package), Some(house.digest));
+    let kept = folder.path().join("packages").join(house.digest.to_string());
+    std::fs::rename(&kept, folder.path().join("lost")).unwrap();
+    house.work(folder.path(), "after-the-loss");
+    let text = house.alarm("rollback-target").await;
+    assert!(text.starts_with("the version that cxr would return to cannot be started: "), "{text}");
 }

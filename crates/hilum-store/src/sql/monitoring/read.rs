@@ -17,13 +17,14 @@ pub(super) async fn observation_list(
     limit: u32,
 ) -> Result<Vec<Observation>, StoreError> {
     let sql = "SELECT record FROM observation WHERE deployment = $1 AND (CAST($2 AS TEXT) IS NULL OR package = $2) \
-               AND event_at >= $3 AND event_at < $4 AND recorded_at <= $5 ORDER BY recorded_at DESC, study_key DESC, \
-               revision DESC LIMIT $6";
+               AND event_at >= $3 AND event_at < $4 AND recorded_at >= $5 AND recorded_at <= $6 \
+               ORDER BY recorded_at DESC, study_key DESC, revision DESC LIMIT $7";
     let columns = values![
         filter.deployment.as_str(),
         filter.package.map(|package| package.to_string()),
         filter.from.map_or(i64::MIN, Timestamp::micros),
         filter.until.map_or(i64::MAX, Timestamp::micros),
+        filter.recorded_from.map_or(i64::MIN, Timestamp::micros),
         filter.as_of.map_or(i64::MAX, Timestamp::micros),
         limit,
     ];
@@ -93,12 +94,13 @@ pub(super) async fn labelled_list(
     let sql = "SELECT l.label, o.record FROM label l JOIN observation o ON o.study_key = l.study_key \
                AND o.revision = l.revision AND o.deployment = l.deployment WHERE l.deployment = $1 \
                AND (CAST($2 AS TEXT) IS NULL OR o.package = $2) AND o.event_at >= $3 AND o.event_at < $4 \
-               AND l.recorded_at <= $5 ORDER BY l.label_key DESC LIMIT $6";
+               AND l.recorded_at >= $5 AND l.recorded_at <= $6 ORDER BY l.label_key DESC LIMIT $7";
     let columns = values![
         filter.deployment.as_str(),
         filter.package.map(|package| package.to_string()),
         filter.from.map_or(i64::MIN, Timestamp::micros),
         filter.until.map_or(i64::MAX, Timestamp::micros),
+        filter.recorded_from.map_or(i64::MIN, Timestamp::micros),
         filter.as_of.map_or(i64::MAX, Timestamp::micros),
         limit,
     ];

@@ -46,6 +46,7 @@ rollout! {
     fn deployment_rollback(
         &self, name: &str, expected: Option<&str>, by: &str, reason: &str, now: Timestamp,
     ) -> Deployment;
+    fn version_suspend(&self, name: &str, package: &Digest, by: &str, reason: &str, now: Timestamp) -> bool;
     }
     history {
     fn deployment_history(&self, name: &str) -> Vec<DeploymentChange>;

@@ -1,4 +1,4 @@
-//! Steps forward, and the one step back.
+//! Steps forward, the one step back, and the stop of a version.
 
 use crate::StoreError;
 use crate::rollout::{ChangeAct, Promoted};
@@ -6,7 +6,8 @@ use crate::sql::SqlCatalog;
 use crate::sql::act::Act;
 use crate::sql::connection::values;
 use crate::sql::deployments::{
-    Cause, cancel_runs, cancel_work, change_columns, change_from, current, no_other_limited, withhold_results, write,
+    Cause, cancel_runs, cancel_work, change_columns, change_from, current, no_other_limited, suspend, withhold_results,
+    write,
 };
 use hilum_audit::{AuditAction, AuditEvent, AuditSubject, SubjectKind};
 use hilum_gate::Promotion;
@@ -44,6 +45,27 @@ pub(super) async fn deployment_promote(
     };
     act.commit().await?;
     Ok(promoted)
+}
+
+pub(super) async fn version_suspend(
+    catalog: &SqlCatalog,
+    name: &str,
+    package: &Digest,
+    by: &str,
+    reason: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let mut act = Act::begin(&catalog.database, "suspend a version", by, now).await?;
+    let known = current(&mut act, name).await?.ok_or(StoreError::NotFound("deployment"))?;
+    let in_use = !matches!(known.state, DeploymentState::Draft | DeploymentState::Retired);
+    if known.package_digest != *package || !in_use {
+        return Ok(false);
+    }
+    let (_, changed) = suspend(&mut act, name, by, reason).await?;
+    if changed {
+        act.commit().await?;
+    }
+    Ok(true)
 }
 
 /// One step of a deployment's own life.

@@ -55,7 +55,7 @@ pub(super) async fn fit(
 }
 
 fn tell(fitted: &FittedEnvelope, rate: f64, as_json: bool) -> Result<()> {
-    let FittedEnvelope { record, body, is_new } = fitted;
+    let FittedEnvelope { record, body, is_new, quantiles } = fitted;
     let bounds = body.envelope.bounds(rate)?;
     if as_json {
         let bounds: serde_json::Map<_, _> = bounds
@@ -71,6 +71,7 @@ fn tell(fitted: &FittedEnvelope, rate: f64, as_json: bool) -> Result<()> {
             "n_groups": body.groups.len(),
             "false_withhold_rate": rate,
             "bounds": bounds,
+            "quantiles": quantiles,
         });
         println!("{line}");
         return Ok(());
