@@ -210,6 +210,14 @@ pub trait Alarms: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Notification>, StoreError>;
 
+    /// Hold a message that was taken for `hold_seconds` from now: its sender is alive. One that has ended stays as it is.
+    async fn notification_hold(
+        &self,
+        key: &NotificationKey,
+        hold_seconds: u32,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
     /// A channel took the message: it is not sent there again.
     async fn notification_channel_done(&self, key: &NotificationKey, channel: &str) -> Result<(), StoreError>;
 
