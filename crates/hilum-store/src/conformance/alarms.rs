@@ -64,6 +64,14 @@ pub(super) async fn signals_of_one_incident_are_one_alarm(url: String) {
     let events: Vec<NotificationEvent> =
         catalog.notification_list(&alarm.key).await.unwrap().iter().map(|n| n.event).collect();
     assert_eq!(events, [NotificationEvent::Raised, NotificationEvent::Worse]);
+    // Stopped, answered, resumed, and stopped again: whoever answered the first stop is told.
+    catalog.alarm_signal(&signal("sens", "station=CT2", Severity::Stop, at(0)), at(13)).await.unwrap();
+    catalog.alarm_acknowledge(&alarm.key, "user:anna", at(14)).await.unwrap();
+    catalog.alarm_signal(&signal("sens", "station=CT2", Severity::Stop, at(0)), at(15)).await.unwrap();
+    let again = catalog.alarm_get(&alarm.key).await.unwrap().unwrap();
+    assert_eq!((again.acknowledged_at, again.due_at, again.n_raised), (None, Some(at(15 + 4 * HOUR)), 7));
+    let last = catalog.notification_list(&alarm.key).await.unwrap().pop().unwrap();
+    assert_eq!(last.event, NotificationEvent::StoppedAgain);
     catalog.alarm_close(&alarm.key, CauseCode::AcquisitionChange, "new kernel", "user:anna", at(20)).await.unwrap();
     let again = catalog.alarm_close(&alarm.key, CauseCode::NotFound, "", "user:anna", at(21)).await;
     assert_eq!(again.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
@@ -71,7 +79,7 @@ pub(super) async fn signals_of_one_incident_are_one_alarm(url: String) {
     let held = catalog.alarm_get(&alarm.key).await.unwrap().unwrap();
     assert_eq!(
         (held.n_raised, held.closing.as_ref().map(|closing| closing.cause)),
-        (6, Some(CauseCode::AcquisitionChange))
+        (8, Some(CauseCode::AcquisitionChange))
     );
     catalog.alarm_signal(&signal("ppv", "", Severity::Review, at(0)), at(30)).await.unwrap();
     catalog.alarm_signal(&signal("ppv", "station=CT2", Severity::Review, at(0)), at(25 * HOUR)).await.unwrap();
