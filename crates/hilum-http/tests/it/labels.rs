@@ -192,7 +192,9 @@ async fn a_diagnostic_report_becomes_a_label() {
     house.pass(3_600_000 * 3);
     let (accession, patient) = (object.accession.as_str(), object.patient_id.as_str());
     let of = |status: &str, text: &str| diagnostic_report(accession, patient, status, text);
-    assert_eq!(fhir(&house, "wrong", of("final", "x")).await.0, StatusCode::UNAUTHORIZED);
+    for wrong in ["wrong", "", " "] {
+        assert_eq!(fhir(&house, wrong, of("final", "x")).await.0, StatusCode::UNAUTHORIZED, "{wrong:?}");
+    }
     let (status, told) = fhir(&house, "secret", of("final", "No nodule.")).await;
     assert_eq!((status, &told["issue"][0]["severity"]), (StatusCode::CREATED, &"information".into()), "{told}");
     assert_eq!(fhir(&house, "secret", of("final", "No nodule.")).await.0, StatusCode::OK, "the same again");
@@ -215,4 +217,14 @@ async fn a_diagnostic_report_becomes_a_label() {
         let (status, told) = fhir(&house, "secret", bad).await;
         assert_eq!((status, &told["resourceType"]), (StatusCode::BAD_REQUEST, &"OperationOutcome".into()));
     }
+}
+
+/// An empty token is none that could be known: nobody gets in by it.
+#[tokio::test]
+async fn an_empty_token_opens_nothing() {
+    let house = House::with(|state| state.report_token = Some(hilum_types::Digest::of(b""))).await;
+    let report = diagnostic_report("A1", "P1", "final", "x");
+    assert_eq!(fhir(&house, "", report.clone()).await.0, StatusCode::UNAUTHORIZED);
+    let response = post(&house, "/fhir/DiagnosticReport", &[], report.to_string()).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
 }

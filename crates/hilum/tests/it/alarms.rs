@@ -59,7 +59,7 @@ impl Peers {
              password = 's3cret'\n\
              [[notify.contact]]\nname = 'site'\nemail = 'site@example.org'\n\
              [[notify.contact]]\nname = 'physics'\nemail = 'physics@example.org'\nwebhook = 'http://{}/hooks'\n\
-             webhook_secret = 'hook key'\n\
+             webhook_secret = 'key-of-the-hooks'\n\
              [[notify.contact]]\nname = 'lead'\nemail = 'lead@example.org'\n\
              [delivery]\nretry_seconds_first = 1\nretry_seconds_max = 2\n",
             self.smtp.port(),
