@@ -277,7 +277,9 @@ fn text(resource: &Value) -> Result<String, Problem> {
     let mut parts = vec![text_of(resource, "/conclusion").to_owned()];
     for form in items(resource, "presentedForm") {
         if text_of(form, "/contentType").starts_with("text/plain") {
-            let bytes = STANDARD.decode(text_of(form, "/data")).map_err(|_| bad("presentedForm.data is not base64"))?;
+            // A base64Binary may hold white space (FHIR R4 section 2.24.0.1).
+            let data: String = text_of(form, "/data").split_ascii_whitespace().collect();
+            let bytes = STANDARD.decode(data).map_err(|_| bad("presentedForm.data is not base64"))?;
             parts.push(String::from_utf8_lossy(&bytes).into_owned());
         }
     }

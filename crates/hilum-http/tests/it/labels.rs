@@ -228,3 +228,17 @@ async fn an_empty_token_opens_nothing() {
     let response = post(&house, "/fhir/DiagnosticReport", &[], report.to_string()).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
 }
+
+/// FHIR R4, base64Binary: white space may stand in it.
+#[tokio::test]
+async fn a_form_in_base64_may_be_broken_into_lines() {
+    let house = House::new().await;
+    let mut report = diagnostic_report("A1", "P1", "final", "");
+    report["presentedForm"] = json!([{ "contentType": "text/plain", "data": "Tm8g\r\n bm9k\tdWxlLg==\n" }]);
+    let (status, told) = fhir(&house, "", report.clone()).await;
+    assert_eq!(status, StatusCode::CREATED, "{told}");
+    let kept = house.catalog.report_list(&hilum_store::labels::ReportFilter::default(), 1).await.unwrap();
+    assert_eq!(house.state.blobs.blob_get(&kept[0].blob).await.unwrap(), "No nodule.".as_bytes());
+    report["presentedForm"][0]["data"] = json!("Tm8g*");
+    assert_eq!(fhir(&house, "", report).await.0, StatusCode::BAD_REQUEST);
+}
