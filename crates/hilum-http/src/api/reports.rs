@@ -104,6 +104,7 @@ pub(super) async fn list_reports(
 ///
 /// It is tied by accession number (an identifier of type `ACSN`) and patient identifier. Answers are OperationOutcome.
 #[utoipa::path(post, path = "/fhir/DiagnosticReport", tag = "labels", operation_id = "add_diagnostic_report",
+    security((), ("report_token" = [])),
     request_body(content = serde_json::Value, content_type = "application/fhir+json"),
     responses((status = 201, description = "Kept", body = serde_json::Value, content_type = "application/fhir+json"),
         (status = 200, description = "It was kept before", body = serde_json::Value, content_type = "application/fhir+json"),

@@ -33,7 +33,7 @@ pub(super) struct SessionBody {
 }
 
 /// Sign in: for the next twelve hours requests may carry the token instead of the password.
-#[utoipa::path(post, path = "/api/v1/sessions", tag = "labels", operation_id = "add_session",
+#[utoipa::path(post, path = "/api/v1/sessions", tag = "labels", operation_id = "add_session", security(()),
     request_body = SessionRequest,
     responses((status = 201, description = "Signed in", body = SessionBody),
         (status = "default", description = "Problem", body = crate::ProblemBody)))]
