@@ -50,9 +50,9 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&Digest::of(token.as_bytes()));
     }
 
-    fn user(&self, token: &str, now: Timestamp) -> Option<String> {
+    fn get(&self, token: &str, now: Timestamp) -> Option<Session> {
         let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.get(&Digest::of(token.as_bytes())).filter(|session| now < session.until).map(|s| s.user.clone())
+        sessions.get(&Digest::of(token.as_bytes())).filter(|session| now < session.until).cloned()
     }
 }
 
@@ -80,9 +80,25 @@ pub(crate) async fn person(state: &AppState, headers: &HeaderMap) -> Result<Opti
         let pair = decoded.as_deref().and_then(|text| text.split_once(':')).ok_or_else(not_signed_in)?;
         return Ok(Some(prove(state, pair.0, pair.1).await?.user));
     }
+    Ok(session_person(state, headers).await?)
+}
+
+/// Whose session the request carries; `None` when it carries none that holds. Reads ask this one: it tries no password.
+pub(crate) async fn session_person(state: &AppState, headers: &HeaderMap) -> Result<Option<User>, StoreError> {
     let Some(token) = token(headers) else { return Ok(None) };
-    let Some(name) = state.sessions.user(token, state.now()) else { return Ok(None) };
-    Ok(state.catalog.user_get(&name).await?.filter(|user| user.active))
+    let Some(session) = state.sessions.get(token, state.now()) else { return Ok(None) };
+    let user = state.catalog.user_get(&session.user).await?;
+    Ok(user.filter(|user| user.active))
+}
+
+/// How the audit record names a person who has proven who they are.
+pub(crate) fn proven(user: &User) -> String {
+    format!("user:{}", user.name)
+}
+
+/// How it names somebody who only typed a name.
+pub(crate) fn unproven(name: &str) -> String {
+    format!("unproven:{name}")
 }
 
 /// Who sends the request, who must hold one of `roles`.
@@ -133,9 +149,10 @@ mod tests {
     fn sessions_end() {
         let (sessions, at) = (Sessions::default(), |seconds| Timestamp::from_micros(0).plus_seconds(seconds));
         let (token, until) = sessions.begin("anna", at(0));
-        assert_eq!((sessions.user(&token, at(1)).as_deref(), until), (Some("anna"), at(SESSION_SECONDS)));
-        assert_eq!(sessions.user(&token, at(SESSION_SECONDS)), None);
+        let named = |token: &str, now| sessions.get(token, now).map(|session| session.user);
+        assert_eq!((named(&token, at(1)).as_deref(), until), (Some("anna"), at(SESSION_SECONDS)));
+        assert_eq!(named(&token, at(SESSION_SECONDS)), None);
         sessions.end(&token);
-        assert_eq!((sessions.user(&token, at(1)), sessions.user("", at(1))), (None, None));
+        assert_eq!((named(&token, at(1)), named("", at(1))), (None, None));
     }
 }

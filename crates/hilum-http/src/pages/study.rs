@@ -162,7 +162,7 @@ pub(super) async fn study(
     let missing = || Problem::new(ProblemCode::StudyNotFound, "no study of that key is held");
     key.parse::<hilum_store::StudyKey>().map_err(|_| missing())?;
     let study = find_study(&state, &key).await?;
-    state.record_access(&study.key, "journey").await?;
+    state.record_access(&headers, &study.key, "journey").await?;
     let journey = state.catalog.study_journey(&study.key).await?.ok_or_else(missing)?;
     let deployments = state.catalog.deployment_list().await?;
     let packages = state.catalog.package_list().await?;

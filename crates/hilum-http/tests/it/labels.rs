@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const PASSWORD: &str = "correct horse battery";
 
-async fn reader(house: &House, name: &str, role: &str) -> String {
+pub(crate) async fn reader(house: &House, name: &str, role: &str) -> String {
     let user = new_user(name, "Dr Anna", vec![role.into()], PASSWORD, house.now()).await.unwrap();
     house.catalog.user_add(&user, "user:test").await.unwrap();
     let (status, body) = house.post_json("/api/v1/sessions", json!({ "user": name, "password": PASSWORD })).await;
@@ -19,7 +19,7 @@ async fn reader(house: &House, name: &str, role: &str) -> String {
     body["token"].as_str().unwrap().to_owned()
 }
 
-async fn post(house: &House, address: &str, headers: &[(&str, &str)], body: String) -> Response<Body> {
+pub(crate) async fn post(house: &House, address: &str, headers: &[(&str, &str)], body: String) -> Response<Body> {
     let mut request = Request::post(address).header(header::HOST, "localhost");
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -36,7 +36,7 @@ async fn answer(house: &House, token: &str, body: Value) -> (StatusCode, Value) 
 }
 
 /// A study that `chest` analysed.
-async fn analysed(house: &House, state: &str) -> String {
+pub(crate) async fn analysed(house: &House, state: &str) -> String {
     house.deploy(&[("chest", state)]).await;
     house.stow(&[Object::new(1, 1)]).await;
     house.complete().await;

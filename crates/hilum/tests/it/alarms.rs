@@ -271,7 +271,7 @@ fn alarms_are_passed_on_and_closed_with_a_cause() {
     let (status, again) = site.request("POST", &address, headers, body.as_bytes()).unwrap();
     assert_eq!(status, 404, "{}", String::from_utf8_lossy(&again));
     let (_, text) = said(site.run(&["alarm", "list", "--all"]));
-    assert!(text.contains("closed by user:anna"), "{text}");
+    assert!(text.contains("closed by unproven:anna"), "{text}");
     running.stop();
     assert!(said(site.run(&["audit", "verify"])).0);
 }
