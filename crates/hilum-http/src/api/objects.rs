@@ -1,5 +1,5 @@
 use super::extract::{ApiPath, ApiQuery};
-use super::journey::deployment_journeys;
+use super::journey::{deployment_journeys, own_first_reads};
 use crate::error::or_missing;
 use crate::state::AppState;
 use crate::words::Status;
@@ -78,7 +78,7 @@ pub(super) async fn get_result_preview(
     if result.retracted_by.is_some() {
         return Err(Problem::new(ProblemCode::ResultRetracted, "the result was retracted"));
     }
-    check_shown(&state, &result).await?;
+    check_shown(&state, &headers, &result).await?;
     if result.kind != ResultKind::KeyImage || PREVIEW_BYTES_MAX < result.size {
         return Err(no_preview());
     }
@@ -94,12 +94,13 @@ fn no_preview() -> Problem {
     Problem::new(ProblemCode::NoPreview, "the result has no picture that can be shown")
 }
 
-/// A result is shown where the journey shows it, and nowhere else.
-async fn check_shown(state: &AppState, result: &ResultObject) -> Result<(), Problem> {
+/// A result is shown where the journey of the same reader shows it, and nowhere else.
+async fn check_shown(state: &AppState, headers: &HeaderMap, result: &ResultObject) -> Result<(), Problem> {
     let refused = || Problem::new(ProblemCode::ResultNotReleased, "the result is not shown to readers");
     let journey = state.catalog.study_journey(&result.study_key).await?.ok_or_else(refused)?;
     let deployments = state.catalog.deployment_list().await?;
-    let journeys = deployment_journeys(&journey, &deployments, &[]);
+    let first_reads = own_first_reads(state, headers, &result.study_key).await?;
+    let journeys = deployment_journeys(&journey, &deployments, &first_reads);
     let shown = journeys.iter().any(|d| d.deployment == result.deployment && d.status != Status::Hidden);
     if result.released && shown { Ok(()) } else { Err(refused()) }
 }

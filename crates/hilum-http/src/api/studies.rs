@@ -1,5 +1,5 @@
 use super::extract::{ApiPath, ApiQuery};
-use super::journey::study_journey;
+use super::journey::{own_first_reads, study_journey};
 use super::schema::{StudyJourney, StudyPage, StudySummary};
 use crate::state::AppState;
 use crate::{Problem, ProblemCode};
@@ -116,5 +116,6 @@ pub(super) async fn get_study(
     let journey = state.catalog.study_journey(&study.key).await?;
     let journey = journey.ok_or_else(|| Problem::new(ProblemCode::StudyNotFound, "the study is no longer held"))?;
     let deployments = state.catalog.deployment_list().await?;
-    Ok(Json(study_journey(&journey, &deployments)))
+    let first_reads = own_first_reads(&state, &headers, &study.key).await?;
+    Ok(Json(study_journey(&journey, &deployments, &first_reads)))
 }

@@ -27,7 +27,7 @@ pub(crate) async fn post(house: &House, address: &str, headers: &[(&str, &str)],
     house.send(request.body(Body::from(body)).unwrap()).await
 }
 
-async fn answer(house: &House, token: &str, body: Value) -> (StatusCode, Value) {
+pub(crate) async fn answer(house: &House, token: &str, body: Value) -> (StatusCode, Value) {
     let bearer = format!("Bearer {token}");
     let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
     let response = post(house, "/api/v1/assessments", &headers, body.to_string()).await;

@@ -1,9 +1,10 @@
 //! Who acted, looked and is signed in: proven by a session, or only typed.
 
 use crate::house::House;
-use crate::labels::{analysed, post, reader};
+use crate::labels::{analysed, answer, post, reader};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use hilum_registry::ReadingMode;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
@@ -51,4 +52,35 @@ async fn everybody_who_looks_is_entered() {
         assert_eq!(get_as(&house, &bo, &format!("/studies/{study}")).await.0, StatusCode::OK);
     }
     assert_eq!(actors(&house, "study_accessed").await, ["unproven:local", "user:anna", "user:bo"]);
+}
+
+/// Whoever has saved a first impression sees the result and its picture; nobody else does.
+#[tokio::test]
+async fn a_first_impression_shows_the_key_image_too() {
+    let house = House::new().await;
+    house.deploy(&[("chest", "active")]).await;
+    let mut spec = house.catalog.deployment_get("chest").await.unwrap().unwrap().spec;
+    spec.reading_mode = ReadingMode::AfterFirstRead;
+    house.catalog.deployment_apply(&spec, house.package, "user:test", house.now()).await.unwrap();
+    house.stow(&[crate::object::Object::new(1, 1)]).await;
+    house.complete().await;
+    let study = house.evaluate(&[("chest", None)]).await.to_string();
+    let uid = house.infer(hilum_types::Presence::Present).await;
+    let (anna, bo) = (reader(&house, "anna", "radiologist").await, reader(&house, "bo", "radiologist").await);
+    let (picture, journey) = (format!("/api/v1/results/{uid}/preview.png"), format!("/api/v1/studies/{study}"));
+    let status = async |token: &str| {
+        let (_, body) = get_as(&house, token, &journey).await;
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        body["deployments"][0]["status"].clone()
+    };
+    assert_eq!(get_as(&house, &anna, &picture).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(status(&anna).await, "hidden");
+    let (entered, body) =
+        answer(&house, &anna, json!({ "study": study, "finding": "nodule", "truth": "absent" })).await;
+    assert_eq!(entered, StatusCode::CREATED, "{body}");
+    let (shown, bytes) = get_as(&house, &anna, &picture).await;
+    assert!(shown == StatusCode::OK && bytes.starts_with(b"\x89PNG"), "{shown}");
+    assert_eq!((status(&anna).await, status(&bo).await), (json!("finding"), json!("hidden")));
+    assert_eq!(get_as(&house, &bo, &picture).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(house.get(&picture).await.0, StatusCode::FORBIDDEN);
 }
