@@ -42,7 +42,7 @@ pub(super) async fn add_session(
     ApiJson(request): ApiJson<SessionRequest>,
 ) -> Result<Response, Problem> {
     let person = prove(&state, &request.user, &request.password).await?;
-    let (token, until) = state.sessions.begin(&person.user.name, state.now());
+    let (token, until) = state.sessions.begin(&person.user, state.now());
     let body = SessionBody { token, user: person.user.name, until: until.to_string() };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }

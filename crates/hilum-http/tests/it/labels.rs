@@ -9,7 +9,7 @@ use hilum_types::Presence;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 pub(crate) async fn reader(house: &House, name: &str, role: &str) -> String {
     let user = new_user(name, "Dr Anna", vec![role.into()], PASSWORD, house.now()).await.unwrap();

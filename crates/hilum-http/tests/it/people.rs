@@ -1,10 +1,11 @@
 //! Who acted, looked and is signed in: proven by a session, or only typed.
 
 use crate::house::House;
-use crate::labels::{analysed, answer, post, reader};
+use crate::labels::{PASSWORD, analysed, answer, post, reader};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use hilum_registry::ReadingMode;
+use hilum_store::people::sign_in;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
@@ -83,4 +84,18 @@ async fn a_first_impression_shows_the_key_image_too() {
     assert_eq!((status(&anna).await, status(&bo).await), (json!("finding"), json!("hidden")));
     assert_eq!(get_as(&house, &bo, &picture).await.0, StatusCode::FORBIDDEN);
     assert_eq!(house.get(&picture).await.0, StatusCode::FORBIDDEN);
+}
+
+/// A new password ends the sessions that the old one began.
+#[tokio::test]
+async fn a_session_ends_with_the_password() {
+    let house = House::new().await;
+    let study = analysed(&house, "active").await;
+    let anna = reader(&house, "anna", "radiologist").await;
+    let agree = |key: &str| json!({ "study": study, "finding": "nodule", "agreement": "agree", "key": key });
+    assert_eq!(answer(&house, &anna, agree("1")).await.0, StatusCode::CREATED);
+    let person = sign_in(&*house.catalog, "anna", PASSWORD, house.now()).await.unwrap();
+    person.change_password(&*house.catalog, "another horse battery", house.now()).await.unwrap();
+    let (status, body) = answer(&house, &anna, agree("2")).await;
+    assert_eq!((status, &body["code"]), (StatusCode::FORBIDDEN, &"not-signed-in".into()));
 }
