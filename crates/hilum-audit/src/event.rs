@@ -7,7 +7,7 @@ use std::fmt;
 pub struct AuditEvent {
     /// When it happened, by the clock of the acting process.
     pub at: Timestamp,
-    /// Who acted: `system:<part>`, `user:<name>` or `peer:<AE title>`; never a patient.
+    /// Who acted: `system:<part>`, `user:<name>`, `unproven:<name>` or `peer:<AE title>`; never a patient.
     pub actor: String,
     /// What was done.
     pub action: AuditAction,

@@ -5,6 +5,8 @@ use crate::charset::decode;
 
 /// Segments of one message.
 const SEGMENTS_MAX: usize = 20_000;
+/// Longest escape sequence that is looked for.
+const SEQUENCE_BYTES_MAX: usize = 64;
 
 /// The separators that MSH-1 and MSH-2 declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,14 @@ impl Message {
         Ok(message)
     }
 
+    /// Only the header of a message that could not be read, for its answer. What is no text of its set is replaced.
+    pub fn header_only(bytes: &[u8]) -> Option<Message> {
+        let header = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+        let text = String::from_utf8_lossy(header).into_owned();
+        let separators = separators(&text).ok()?;
+        Some(Message { text, separators })
+    }
+
     fn lines(&self) -> impl Iterator<Item = &str> {
         self.text.split(['\r', '\n']).filter(|line| !line.trim().is_empty())
     }
@@ -111,14 +121,14 @@ impl<'a> Segment<'a> {
     }
 
     /// The repetitions of a field; none when it is empty.
-    pub fn repetitions(&self, field: usize) -> Vec<&'a str> {
+    pub fn repetitions(&self, field: usize) -> impl Iterator<Item = &'a str> + use<'a> {
         let raw = self.raw(field);
-        if raw.is_empty() { Vec::new() } else { raw.split(self.separators.repetition).collect() }
+        raw.split(self.separators.repetition).filter(move |_| !raw.is_empty())
     }
 
     /// A component, from 1, of the first repetition of a field, as text.
     pub fn component(&self, field: usize, component: usize) -> String {
-        let first = self.repetitions(field).into_iter().next().unwrap_or_default();
+        let first = self.repetitions(field).next().unwrap_or_default();
         self.part(first, component)
     }
 
@@ -128,7 +138,8 @@ impl<'a> Segment<'a> {
         self.unescaped(found.split(self.separators.subcomponent).next().unwrap_or_default()).trim().to_owned()
     }
 
-    /// Text with its escape sequences resolved (section 2.7). What is no sequence of the standard is left out.
+    /// Text with its escape sequences resolved (section 2.7). Sequences of the standard that set no character, such as
+    /// highlighting, are left out; whatever else stands between two escape characters is what somebody typed.
     pub fn unescaped(&self, text: &str) -> String {
         let escape = self.separators.escape;
         if !text.contains(escape) {
@@ -139,20 +150,22 @@ impl<'a> Segment<'a> {
         while let Some(begin) = rest.find(escape) {
             out.push_str(&rest[..begin]);
             let after = &rest[begin + escape.len_utf8()..];
-            let Some(end) = after.find(escape) else {
-                // A lone escape character is what somebody typed.
-                out.push(escape);
-                rest = after;
-                continue;
-            };
-            self.resolve(&after[..end], &mut out);
-            rest = &after[end + escape.len_utf8()..];
+            // Separators are ASCII, so that the place of that byte is the beginning of a character.
+            let end = after.bytes().take(SEQUENCE_BYTES_MAX + 1).position(|byte| char::from(byte) == escape);
+            match end.filter(|end| self.resolve(&after[..*end], &mut out)) {
+                Some(end) => rest = &after[end + escape.len_utf8()..],
+                None => {
+                    out.push(escape);
+                    rest = after;
+                }
+            }
         }
         out.push_str(rest);
         out
     }
 
-    fn resolve(&self, sequence: &str, out: &mut String) {
+    /// Write what a sequence stands for; `false` when it is none.
+    fn resolve(&self, sequence: &str, out: &mut String) -> bool {
         match sequence {
             "F" => out.push(self.separators.field),
             "S" => out.push(self.separators.component),
@@ -160,18 +173,38 @@ impl<'a> Segment<'a> {
             "R" => out.push(self.separators.repetition),
             "E" => out.push(self.separators.escape),
             ".br" | ".BR" => out.push('\n'),
-            _ if sequence.starts_with(".sp") => out.push('\n'),
-            _ => {
-                let hex = sequence.strip_prefix('X').unwrap_or_default().as_bytes();
-                let digit = |byte: u8| char::from(byte).to_digit(16);
-                for pair in hex.chunks_exact(2) {
-                    // One byte of the set of the message; beyond ASCII it is taken as ISO 8859-1.
-                    if let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) {
-                        out.extend(char::from_u32(high * 16 + low));
+            _ if sequence.starts_with(".sp") && is_silent(sequence) => out.push('\n'),
+            _ => match sequence.strip_prefix('X') {
+                Some(digits) if is_hex(digits, 2) => {
+                    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default();
+                    for pair in digits.as_bytes().chunks_exact(2) {
+                        // One byte of the set of the message; beyond ASCII it is taken as ISO 8859-1.
+                        out.extend(char::from_u32(digit(pair[0]) * 16 + digit(pair[1])));
                     }
                 }
-            }
+                _ => return is_silent(sequence),
+            },
         }
+        true
+    }
+}
+
+fn is_hex(digits: &str, multiple: usize) -> bool {
+    !digits.is_empty() && digits.len().is_multiple_of(multiple) && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A sequence that sets no character: highlighting, a formatting command with its number (section 2.7.6), a change of the
+/// character set, and what sender and receiver agreed on (`Z`), of which nothing is known here.
+fn is_silent(sequence: &str) -> bool {
+    const COMMANDS: [&str; 8] = [".br", ".sp", ".fi", ".nf", ".in", ".ti", ".sk", ".ce"];
+    let number = |text: &str| text.trim_start_matches(['+', '-']).bytes().all(|byte| byte.is_ascii_digit());
+    match sequence.bytes().next() {
+        Some(b'H' | b'N') => sequence.len() == 1,
+        Some(b'.') => COMMANDS.iter().any(|command| sequence.strip_prefix(command).is_some_and(number)),
+        Some(b'C') => sequence.len() == 5 && is_hex(&sequence[1..], 4),
+        Some(b'M') => matches!(sequence.len(), 5 | 7) && is_hex(&sequence[1..], 2),
+        Some(b'Z') => sequence.len() <= 5 && sequence[1..].bytes().all(|byte| byte.is_ascii_alphanumeric()),
+        _ => false,
     }
 }
 
@@ -187,11 +220,36 @@ mod tests {
         let all: Vec<_> = message.segments().collect();
         assert_eq!((all[0].raw(1), all[0].raw(2), all[0].component(9, 2)), ("", "^~\\&", "R01".to_owned()));
         assert_eq!(message.header().component(10, 1), "4711");
-        let ids: Vec<String> = all[1].repetitions(3).iter().map(|id| all[1].part(id, 1)).collect();
+        let ids: Vec<String> = all[1].repetitions(3).map(|id| all[1].part(id, 1)).collect();
         assert_eq!(ids, ["A1", "B2"]);
         assert_eq!(all[1].component(5, 1), "M&M");
         assert_eq!(all[2].unescaped(all[2].raw(5)), "a\nb | A  c\\");
         assert_eq!((all[2].raw(99), all[2].raw(0), all[2].component(5, 9)), ("", "", String::new()));
+    }
+
+    #[test]
+    fn what_somebody_typed_between_escape_characters_stays() {
+        let message = Message::parse(b"MSH|^~\\&|RIS").unwrap();
+        let read = |text: &str| message.header().unescaped(text);
+        for typed in [
+            r"C:\alt. Grosse Pneumonie rechts. Pfad D:\neu",
+            r"\\server\bilder\Hals\M1\Nacken",
+            r"\.spaet\ und \Xylophon\",
+            "\\\u{e9}\u{e9}\\",
+        ] {
+            assert_eq!(read(typed), typed);
+        }
+        assert_eq!(read(r"a\T\b \H\bold\N\ \.in+4\x\.sp2\y \X4142\ C:\F\"), "a&b bold x\ny AB C:|");
+        // The end of one that is none may begin one.
+        assert_eq!(read(r"D:\neu\T\x"), r"D:\neu&x");
+    }
+
+    #[test]
+    fn of_a_message_that_cannot_be_read_the_header_can() {
+        let bytes = b"MSH|^~\\&|RIS||||2026||ORU^R01|4|P|2.3||||||UNICODE UTF-8\rOBX|1|TX|||\xdf";
+        assert!(matches!(Message::parse(bytes), Err(Hl7Error::NotInCharset)));
+        assert_eq!(Message::header_only(bytes).unwrap().header().component(10, 1), "4");
+        assert!(Message::header_only(b"what").is_none());
     }
 
     proptest! {
@@ -203,8 +261,7 @@ mod tests {
                 if let Ok(message) = Message::parse(bytes) {
                     for segment in message.segments() {
                         for field in 0..30 {
-                            let repetitions = segment.repetitions(field);
-                            repetitions.iter().for_each(|repetition| drop(segment.part(repetition, field)));
+                            segment.repetitions(field).for_each(|repetition| drop(segment.part(repetition, field)));
                         }
                     }
                 }

@@ -4,6 +4,7 @@ use crate::{Hl7Error, Message, Segment};
 use hilum_monitor::report::ReportStatus;
 use hilum_store::labels::{NewReport, ReportSource};
 use hilum_types::{Digest, Phi, Timestamp, Uid};
+use std::sync::Arc;
 
 /// A report with its text.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,9 +18,21 @@ pub struct ReportText {
 /// Where the accession number stands: IPC-1 (IHE), OBR-18 (IHE RAD TF-2 4.1), OBR-3.
 const ACCESSION_OF_OBR: [usize; 2] = [18, 3];
 
+/// OBR segments of one message.
+const REQUESTS_MAX: usize = 500;
+/// Identifiers of one patient.
+const PATIENT_IDS_MAX: usize = 50;
+/// Characters of a patient identifier, and of what names the message and its sender.
+const NAME_CHARS_MAX: usize = 250;
+/// Lines of text in one message.
+const LINES_MAX: usize = 20_000;
+/// Coded results of one report.
+const CODES_MAX: usize = 500;
+
 #[derive(Default)]
 struct Group<'a> {
     obr: Option<Segment<'a>>,
+    patients: Arc<[String]>,
     accession: String,
     study: Option<Uid>,
     lines: Vec<String>,
@@ -30,30 +43,33 @@ struct Group<'a> {
 /// The reports of a message; none when it only tells how an order stands.
 ///
 /// # Errors
-/// [`Hl7Error::MessageType`], [`Hl7Error::NoControlId`], [`Hl7Error::NoReport`], [`Hl7Error::NoStatus`].
+/// [`Hl7Error::MessageType`], [`Hl7Error::NoControlId`], [`Hl7Error::NoReport`], [`Hl7Error::NoStatus`],
+/// [`Hl7Error::TooLarge`].
 pub fn reports(message: &Message, peer: &str, bytes: &[u8], now: Timestamp) -> Result<Vec<ReportText>, Hl7Error> {
     let header = message.header();
     if (header.component(9, 1).as_str(), header.component(9, 2).as_str()) != ("ORU", "R01") {
         return Err(Hl7Error::MessageType);
     }
-    let control = header.component(10, 1);
+    let (sender, control) = (header.component(3, 1), header.component(10, 1));
     if control.is_empty() {
         return Err(Hl7Error::NoControlId);
     }
-    let (patients, groups) = groups(message);
+    // Every report repeats them.
+    bounded(sender.len().max(control.len()), NAME_CHARS_MAX, "250 bytes in MSH-3 or MSH-10")?;
+    let groups = groups(message)?;
     if groups.is_empty() {
         return Err(Hl7Error::NoReport);
     }
+    let content = Digest::of(bytes);
     let mut all = Vec::new();
     for (number, group) in groups.iter().enumerate() {
         let Some(status) = status(group)? else { continue };
-        let origin = format!("hl7|{peer}|{}|{control}|{number}", header.component(3, 1));
         let report = NewReport {
-            origin: Phi::new(origin),
-            content: Digest::of(bytes),
+            origin: Phi::new(format!("hl7|{peer}|{sender}|{control}|{number}")),
+            content,
             series: Phi::new(series(group, peer)),
             accession_number: Phi::new(accession(group)),
-            patient_ids: Phi::new(patients.clone()),
+            patient_ids: Phi::new(group.patients.to_vec()),
             study_instance_uid: group.study.clone(),
             status,
             codes: group.codes.clone(),
@@ -68,21 +84,29 @@ pub fn reports(message: &Message, peer: &str, bytes: &[u8], now: Timestamp) -> R
     Ok(all)
 }
 
-/// Patient identifiers, and OBR by OBR what belongs to it.
-fn groups(message: &Message) -> (Vec<String>, Vec<Group<'_>>) {
-    let (mut patients, mut groups) = (Vec::new(), Vec::<Group<'_>>::new());
+fn bounded(n: usize, n_max: usize, what: &'static str) -> Result<(), Hl7Error> {
+    if n_max < n { Err(Hl7Error::TooLarge(what)) } else { Ok(()) }
+}
+
+/// OBR by OBR what belongs to it. A PID begins the next PATIENT_RESULT: what follows is about that patient only.
+fn groups(message: &Message) -> Result<Vec<Group<'_>>, Hl7Error> {
+    let (mut patients, mut groups, mut n_lines) = (Arc::<[String]>::default(), Vec::<Group<'_>>::new(), 0);
     for segment in message.segments() {
         match (segment.name(), groups.last_mut()) {
-            ("PID", _) => {
-                let stated = segment.repetitions(3).into_iter().map(|id| segment.part(id, 1));
-                patients.extend(stated.filter(|id| !id.is_empty()));
+            ("PID", _) => patients = patient_ids(segment)?,
+            ("OBR", _) => {
+                bounded(groups.len() + 1, REQUESTS_MAX, "500 OBR segments")?;
+                groups.push(Group { obr: Some(segment), patients: patients.clone(), ..Group::default() });
             }
-            ("OBR", _) => groups.push(Group { obr: Some(segment), ..Group::default() }),
             ("IPC", Some(group)) => {
                 group.accession = segment.component(1, 1);
                 group.study = segment.component(3, 1).parse().ok();
             }
-            ("OBX", Some(group)) => observation(segment, group),
+            ("OBX", Some(group)) => {
+                let n_before = group.lines.len();
+                observation(segment, group, LINES_MAX - n_lines)?;
+                n_lines += group.lines.len() - n_before;
+            }
             _ => {}
         }
     }
@@ -90,25 +114,41 @@ fn groups(message: &Message) -> (Vec<String>, Vec<Group<'_>>) {
     if groups.iter().any(|group| !group.statuses.is_empty()) {
         groups.retain(|group| !group.statuses.is_empty());
     }
-    (patients, groups)
+    Ok(groups)
 }
 
-fn observation(segment: Segment<'_>, group: &mut Group<'_>) {
+/// PID-3. Every report of the patient repeats them, so that they are few and short.
+fn patient_ids(segment: Segment<'_>) -> Result<Arc<[String]>, Hl7Error> {
+    let mut ids = Vec::new();
+    for id in segment.repetitions(3).map(|id| segment.part(id, 1)).filter(|id| !id.is_empty()) {
+        bounded(id.len(), NAME_CHARS_MAX, "250 bytes in an identifier of PID-3")?;
+        bounded(ids.len() + 1, PATIENT_IDS_MAX, "50 identifiers in PID-3")?;
+        ids.push(id);
+    }
+    Ok(ids.into())
+}
+
+fn observation(segment: Segment<'_>, group: &mut Group<'_>, lines_left: usize) -> Result<(), Hl7Error> {
     group.statuses.push(segment.component(11, 1));
+    let value_type = segment.component(2, 1);
+    let lines_max = group.lines.len() + lines_left;
     for value in segment.repetitions(5) {
-        match segment.component(2, 1).as_str() {
+        match value_type.as_str() {
             "CE" | "CWE" | "CNE" | "CF" => {
                 let (code, scheme) = (segment.part(value, 1), segment.part(value, 3));
                 if !code.is_empty() {
+                    bounded(group.codes.len() + 1, CODES_MAX, "500 coded results in one report")?;
                     group.codes.push(if scheme.is_empty() { code } else { format!("{scheme}|{code}") });
                 }
                 group.lines.push(segment.part(value, 2));
             }
             "TX" | "FT" | "ST" | "" => group.lines.push(segment.unescaped(value)),
             // A document inside, a reference, a number: nothing that is read.
-            _ => {}
+            _ => return Ok(()),
         }
+        bounded(group.lines.len(), lines_max, "20000 lines of text")?;
     }
+    Ok(())
 }
 
 /// OBR-25 (table 0123); where that says nothing, OBX-11 (table 0085). `None`: no report yet.
@@ -205,5 +245,46 @@ mod tests {
         assert!(read("OBR|1||FI\rOBX|1|TX|||a").contains("OBR-25 and OBX-11"));
         let in_future = read("OBR|1||FI|||||||||||||||||||20991123101500+0000|||F\rOBX|1|TX|||a||||||F");
         assert!(in_future.contains("2026-11-23T09:12:41.000000Z"), "{in_future}");
+    }
+
+    fn message(body: &str) -> Result<Vec<ReportText>, Hl7Error> {
+        let text = format!("MSH|^~\\&|RIS|H|||2026||ORU^R01|1|P|2.5\r{body}");
+        let message = Message::parse(text.as_bytes()).unwrap();
+        reports(&message, "ris", text.as_bytes(), Timestamp::from_micros(NOW))
+    }
+
+    #[test]
+    fn a_patient_ends_where_the_next_begins() {
+        let one = |patient: &str| format!("PID|1||{patient}\rOBR|1||F{patient}||||||||||||||||||||||F\rOBX|1|TX|||x\r");
+        let read = message(&(one("P1~P2") + &one("P3"))).unwrap();
+        let ids: Vec<_> = read.iter().map(|one| one.report.patient_ids.reveal().clone()).collect();
+        assert_eq!(ids, [vec!["P1".to_owned(), "P2".to_owned()], vec!["P3".to_owned()]]);
+    }
+
+    /// What a message may make this side hold is bounded by counts, whatever it repeats.
+    #[test]
+    fn what_is_repeated_is_counted() {
+        let requests = |n: usize| "OBR|1||F||||||||||||||||||||||F\r".repeat(n);
+        let patients = |n: usize| format!("PID|1||{}\r", vec!["P"; n].join("~"));
+        let lines = |n: usize| format!("OBX|1|TX|||{}\r", vec!["x"; n].join("~"));
+        let codes = |n: usize| format!("OBX|1|CWE|||{}\r", vec!["1^a^S"; n].join("~"));
+        assert_eq!(message(&(patients(50) + &requests(500))).unwrap().len(), 500);
+        let most = message(&(requests(1) + &lines(20_000))).unwrap();
+        assert_eq!(most[0].text.reveal().lines().count(), 20_000);
+        for (body, what) in [
+            (patients(51) + &requests(1), "50 identifiers"),
+            (format!("PID|1||{}\r", "P".repeat(251)) + &requests(1), "250 bytes in an identifier"),
+            (requests(501), "500 OBR"),
+            (requests(1) + &lines(20_001), "20000 lines"),
+            (requests(1) + &lines(15_000) + &requests(1) + &lines(15_000), "20000 lines"),
+            (requests(1) + &codes(501), "500 coded results"),
+        ] {
+            let error = message(&body).unwrap_err();
+            assert!(matches!(error, Hl7Error::TooLarge(_)) && error.to_string().contains(what), "{error}");
+        }
+        let named = "MSH|^~\\&|RIS|H|||2026||ORU^R01|".to_owned() + &"1".repeat(251) + "\r" + &requests(1);
+        let read = Message::parse(named.as_bytes()).unwrap();
+        let error = reports(&read, "ris", named.as_bytes(), Timestamp::from_micros(NOW)).unwrap_err();
+        assert!(error.to_string().contains("MSH-10"), "{error}");
     }
 }

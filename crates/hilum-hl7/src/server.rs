@@ -168,7 +168,7 @@ impl Shared {
             Ok(message) => message,
             Err(error) => {
                 tracing::warn!(peer.name = peer, %error, "a message was refused");
-                return acknowledge(None, Some(&error), now);
+                return acknowledge(Message::header_only(bytes).as_ref(), Some(&error), now);
             }
         };
         let failed = self.keep(&message, bytes, peer).await.err();
@@ -191,9 +191,8 @@ impl Shared {
     }
 
     fn too_large(&self, head: &[u8]) -> String {
-        let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
         let error = Hl7Error::TooLarge("the bytes allowed in one message");
-        acknowledge(Message::parse(line).ok().as_ref(), Some(&error), self.clock.now())
+        acknowledge(Message::header_only(head).as_ref(), Some(&error), self.clock.now())
     }
 
     /// Read at once what a report says; what cannot be read now is read by a worker later.

@@ -1,7 +1,7 @@
 //! Edge: JSON API with its OpenAPI document, STOW-RS, metrics and the server-rendered pages.
 //!
-//! Nothing is decided here: requests become acts on the catalog, records become JSON and pages. There is no sign-in
-//! yet, so the server belongs on a loopback address, and guards itself against pages of other sites in the same
+//! Nothing is decided here: requests become acts on the catalog, records become JSON and pages. Nobody has to sign in to
+//! read, so the server belongs on a loopback address, and guards itself against pages of other sites in the same
 //! browser: foreign host names and cross-site acts are refused, nothing is executed that does not come from `/assets`.
 
 mod access_log;

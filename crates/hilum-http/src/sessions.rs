@@ -27,12 +27,14 @@ pub(crate) struct Sessions(Arc<Mutex<HashMap<Digest, Session>>>);
 #[derive(Debug, Clone)]
 struct Session {
     user: String,
+    /// Digest of their sealed key: it changes with the password, and the session ends.
+    sealed: Digest,
     until: Timestamp,
 }
 
 impl Sessions {
     /// Begin a session; says its token and its end.
-    pub(crate) fn begin(&self, user: &str, now: Timestamp) -> (String, Timestamp) {
+    pub(crate) fn begin(&self, user: &User, now: Timestamp) -> (String, Timestamp) {
         let token = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
         let until = now.plus_seconds(SESSION_SECONDS);
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,7 +44,8 @@ impl Sessions {
         {
             sessions.remove(&oldest);
         }
-        sessions.insert(Digest::of(token.as_bytes()), Session { user: user.to_owned(), until });
+        let sealed = Digest::of(user.sealed_key.as_bytes());
+        sessions.insert(Digest::of(token.as_bytes()), Session { user: user.name.clone(), sealed, until });
         (token, until)
     }
 
@@ -50,9 +53,9 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&Digest::of(token.as_bytes()));
     }
 
-    fn user(&self, token: &str, now: Timestamp) -> Option<String> {
+    fn get(&self, token: &str, now: Timestamp) -> Option<Session> {
         let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.get(&Digest::of(token.as_bytes())).filter(|session| now < session.until).map(|s| s.user.clone())
+        sessions.get(&Digest::of(token.as_bytes())).filter(|session| now < session.until).cloned()
     }
 }
 
@@ -80,9 +83,25 @@ pub(crate) async fn person(state: &AppState, headers: &HeaderMap) -> Result<Opti
         let pair = decoded.as_deref().and_then(|text| text.split_once(':')).ok_or_else(not_signed_in)?;
         return Ok(Some(prove(state, pair.0, pair.1).await?.user));
     }
+    Ok(session_person(state, headers).await?)
+}
+
+/// Whose session the request carries; `None` when it carries none that holds. Reads ask this one: it tries no password.
+pub(crate) async fn session_person(state: &AppState, headers: &HeaderMap) -> Result<Option<User>, StoreError> {
     let Some(token) = token(headers) else { return Ok(None) };
-    let Some(name) = state.sessions.user(token, state.now()) else { return Ok(None) };
-    Ok(state.catalog.user_get(&name).await?.filter(|user| user.active))
+    let Some(session) = state.sessions.get(token, state.now()) else { return Ok(None) };
+    let user = state.catalog.user_get(&session.user).await?;
+    Ok(user.filter(|user| user.active && Digest::of(user.sealed_key.as_bytes()) == session.sealed))
+}
+
+/// How the audit record names a person who has proven who they are.
+pub(crate) fn proven(user: &User) -> String {
+    format!("user:{}", user.name)
+}
+
+/// How it names somebody who only typed a name.
+pub(crate) fn unproven(name: &str) -> String {
+    format!("unproven:{name}")
 }
 
 /// Who sends the request, who must hold one of `roles`.
@@ -132,10 +151,21 @@ mod tests {
     #[test]
     fn sessions_end() {
         let (sessions, at) = (Sessions::default(), |seconds| Timestamp::from_micros(0).plus_seconds(seconds));
-        let (token, until) = sessions.begin("anna", at(0));
-        assert_eq!((sessions.user(&token, at(1)).as_deref(), until), (Some("anna"), at(SESSION_SECONDS)));
-        assert_eq!(sessions.user(&token, at(SESSION_SECONDS)), None);
+        let user = User {
+            name: "anna".into(),
+            display_name: "Anna".into(),
+            roles: Vec::new(),
+            password_hash: String::new(),
+            public_key: String::new(),
+            sealed_key: "sealed".into(),
+            active: true,
+            created_at: at(0),
+        };
+        let (token, until) = sessions.begin(&user, at(0));
+        let named = |token: &str, now| sessions.get(token, now).map(|session| session.user);
+        assert_eq!((named(&token, at(1)).as_deref(), until), (Some("anna"), at(SESSION_SECONDS)));
+        assert_eq!(named(&token, at(SESSION_SECONDS)), None);
         sessions.end(&token);
-        assert_eq!((sessions.user(&token, at(1)), sessions.user("", at(1))), (None, None));
+        assert_eq!((named(&token, at(1)), named("", at(1))), (None, None));
     }
 }

@@ -1,8 +1,9 @@
 use crate::metrics::Metrics;
 use crate::pages::view::Chip;
 use crate::security::Hosts;
-use crate::sessions::Sessions;
+use crate::sessions::{Sessions, proven, session_person, unproven};
 use crate::sign_ins::SignIns;
+use axum::http::HeaderMap;
 use hilum_audit::{AuditAction, AuditEvent, AuditSubject, SubjectKind};
 use hilum_intake::Intake;
 use hilum_store::{BlobStore, Catalog, Committer, StoreError, StudyKey};
@@ -106,7 +107,7 @@ pub struct AppState {
     /// Metrics of other parts of the process.
     pub metrics_hooks: Vec<MetricsHook>,
     pub(crate) metrics: Metrics,
-    pub(crate) accesses: Arc<Mutex<HashMap<StudyKey, Timestamp>>>,
+    pub(crate) accesses: Arc<Mutex<HashMap<(StudyKey, String), Timestamp>>>,
     pub(crate) settled: Arc<Mutex<HashMap<SettledKey, Vec<Chip>>>>,
     pub(crate) sign_ins: SignIns,
     pub(crate) sessions: Sessions,
@@ -117,8 +118,8 @@ pub struct AppState {
 /// Study, its revision, and when a deployment last changed: a changed reading mode changes what is shown.
 pub(crate) type SettledKey = (StudyKey, u32, Option<Timestamp>);
 
-/// A study that is looked at again within this time is one access, so that a page that refreshes itself does not
-/// fill the audit record.
+/// A study that the same person looks at again within this time is one access, so that a page that refreshes itself does
+/// not fill the audit record.
 const ACCESS_SECONDS: i64 = 600;
 /// Entries kept of what is only a memory of the catalog.
 const REMEMBERED_MAX: usize = 4096;
@@ -153,25 +154,32 @@ impl AppState {
         (self.clock)()
     }
 
-    /// Enter into the audit record that a study was shown. When that fails, it may not be shown.
-    pub(crate) async fn record_access(&self, study: &StudyKey, what: &str) -> Result<(), StoreError> {
+    /// Enter into the audit record that a study was shown, and to whom. When that fails, it may not be shown.
+    pub(crate) async fn record_access(
+        &self,
+        headers: &HeaderMap,
+        study: &StudyKey,
+        what: &str,
+    ) -> Result<(), StoreError> {
         let now = self.now();
+        // Who is not signed in is whoever reaches the address.
+        let actor = session_person(self, headers).await?.map_or_else(|| unproven("local"), |user| proven(&user));
+        let access = (study.clone(), actor.clone());
         {
             let mut accesses = locked(&self.accesses);
             let recent = |at: &Timestamp| (0..ACCESS_SECONDS * 1_000_000).contains(&now.micros_since(*at));
-            if accesses.get(study).is_some_and(recent) {
+            if accesses.get(&access).is_some_and(recent) {
                 return Ok(());
             }
             if REMEMBERED_MAX <= accesses.len() {
                 accesses.clear();
             }
         }
-        // There is no sign-in yet, so whoever reaches the loopback address is the actor.
         let subject = AuditSubject::new(SubjectKind::Study, study);
-        let event = AuditEvent::new(now, "user:local", AuditAction::StudyAccessed, subject)
+        let event = AuditEvent::new(now, actor, AuditAction::StudyAccessed, subject)
             .detail(&serde_json::json!({ "shown": what }));
         self.catalog.audit_append(event).await?;
-        locked(&self.accesses).insert(study.clone(), now);
+        locked(&self.accesses).insert(access, now);
         Ok(())
     }
 

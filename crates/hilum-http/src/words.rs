@@ -134,6 +134,15 @@ pub(crate) fn reading_mode(mode: ReadingMode) -> &'static str {
     }
 }
 
+/// Who acted, as the audit record names them, in words.
+pub(crate) fn person(actor: &str) -> String {
+    match actor.split_once(':') {
+        Some(("user", name)) => name.to_owned(),
+        Some(("unproven", name)) => format!("{name} (not signed in)"),
+        _ => actor.to_owned(),
+    }
+}
+
 /// `3 studies`, `1 study`, `no studies`.
 pub(crate) fn count(n: u64, one: &str, many: &str) -> String {
     match n {

@@ -87,6 +87,8 @@ pub enum NotificationEvent {
     Raised,
     /// It became more severe.
     Worse,
+    /// Use was stopped again after an earlier stop had been acknowledged.
+    StoppedAgain,
     /// Nobody acknowledged it in time.
     Escalated,
 }
@@ -97,15 +99,15 @@ impl NotificationEvent {
         match self {
             NotificationEvent::Raised => "raised",
             NotificationEvent::Worse => "worse",
+            NotificationEvent::StoppedAgain => "stopped-again",
             NotificationEvent::Escalated => "escalated",
         }
     }
 
     /// The event of that name.
     pub fn from_name(name: &str) -> Option<NotificationEvent> {
-        [NotificationEvent::Raised, NotificationEvent::Worse, NotificationEvent::Escalated]
-            .into_iter()
-            .find(|event| event.name() == name)
+        use NotificationEvent::{Escalated, Raised, StoppedAgain, Worse};
+        [Raised, Worse, StoppedAgain, Escalated].into_iter().find(|event| event.name() == name)
     }
 }
 
@@ -209,6 +211,14 @@ pub trait Alarms: Send + Sync {
         hold_seconds: u32,
         limit: u32,
     ) -> Result<Vec<Notification>, StoreError>;
+
+    /// Hold a message that was taken for `hold_seconds` from now: its sender is alive. One that has ended stays as it is.
+    async fn notification_hold(
+        &self,
+        key: &NotificationKey,
+        hold_seconds: u32,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
 
     /// A channel took the message: it is not sent there again.
     async fn notification_channel_done(&self, key: &NotificationKey, channel: &str) -> Result<(), StoreError>;

@@ -58,8 +58,8 @@ async fn read_one(
         let text = match blobs.blob_get(&unread.report.blob).await {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == ErrorKind::Corrupt => {
-                let code = "report-unreadable";
-                catalog.alarm_raise(code, &error.to_string(), unread.report.study_key.as_ref(), None, now).await?;
+                let (text, study_key) = (error.to_string(), unread.report.study_key.as_ref());
+                catalog.alarm_raise("report-unreadable", &text, study_key, None, now).await?;
                 String::new()
             }
             Err(error) => return Err(error),

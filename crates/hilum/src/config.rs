@@ -137,6 +137,9 @@ pub(crate) struct PeerConfig {
     pub(crate) address: Option<String>,
 }
 
+/// Fewest characters of a secret that programs share.
+const SECRET_CHARS_MIN: usize = 16;
+
 /// `[http]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -366,6 +369,9 @@ impl NotifyConfig {
             if contact.webhook.as_ref().is_some_and(|url| !is_web(url)) {
                 problems.push(format!("[[notify.contact]] {name:?}: webhook must begin with http:// or https://"));
             }
+            if let Some(problem) = contact.webhook_secret.as_ref().and_then(weak) {
+                problems.push(format!("[[notify.contact]] {name:?}: webhook_secret {problem}, or leave it out"));
+            }
             if contact.webhook.is_none() && contact.webhook_secret.is_some() {
                 problems.push(format!("[[notify.contact]] {name:?} has webhook_secret without webhook"));
             }
@@ -526,6 +532,9 @@ impl Config {
                 self.http.listen
             ));
         }
+        if let Some(problem) = self.http.report_token.as_ref().and_then(weak) {
+            problems.push(format!("[http] report_token {problem}, or leave it out"));
+        }
         if !self.dimse.accept_any_peer && self.dimse.peers.is_empty() {
             problems.push(
                 "[dimse]: nobody may connect; add a [[dimse.peer]] with ae_title (and address), or set \
@@ -601,6 +610,19 @@ pub(crate) fn read_deployments(path: &Path) -> Result<(Vec<DeploymentSpec>, Opti
     Ok((file.deployments, None))
 }
 
+/// What is wrong with a secret that programs share; an empty one would be known to everybody.
+fn weak(secret: &Secret) -> Option<String> {
+    let text = secret.reveal();
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_plain && SECRET_CHARS_MIN <= text.len() {
+        return None;
+    }
+    Some(format!(
+        "must be at least {SECRET_CHARS_MIN} printable ASCII characters without spaces; take a random one, such as \
+         `openssl rand -hex 16` gives"
+    ))
+}
+
 /// `1 problem`, `2 problems`.
 pub(crate) fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
@@ -634,6 +656,24 @@ mod tests {
           destination "pacs" is declared twice
           destination "pacs" needs url = "http(s)://.../studies"
         "#);
+    }
+
+    /// An empty secret opens the door to everybody, a short one to whoever tries.
+    #[test]
+    fn shared_secrets_are_long() {
+        for secret in ["", "short", "sixteen letters, with spaces"] {
+            let text = format!(
+                "{SMALL}[http]\nreport_token = '{secret}'\n[[notify.contact]]\nname = 'a'\nwebhook = 'https://a'\n\
+                 webhook_secret = '{secret}'\n"
+            );
+            let error = Config::parse(&text).unwrap_err().to_string();
+            for part in ["2 problems", "[http] report_token must be at least 16", "webhook_secret must", "openssl rand"]
+            {
+                assert!(error.contains(part), "{part} in {error}");
+            }
+            assert!(secret.is_empty() || !error.contains(secret), "{error}");
+        }
+        Config::parse(&format!("{SMALL}[http]\nreport_token = '0123456789abcdef'\n")).unwrap();
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn the_hub_reads_the_front_matter() {
 }
 
 #[test]
-fn the_published_chai_schema_takes_the_card() {
+fn the_chai_card_is_read_as_one_and_the_schema_takes_it_where_a_copy_is_named() {
     let parse = "import sys, xml.etree.ElementTree as tree\n\
         print(tree.fromstring(sys.stdin.read()).tag)";
     let Some(told) = python("xml.etree.ElementTree", parse, &card_file(&site(), "card.chai.xml"), &[]) else { return };

@@ -1,12 +1,15 @@
-//! Acts of people. There is no sign-in yet, so they say who they are, and the audit record keeps that.
+//! Acts of people. Who is signed in acts under that name. Anybody who reaches the address may stop a deployment, so that
+//! nobody has to look for a password first; the name that they type is marked as unproven in the audit record.
 
 use super::extract::{ApiJson, ApiPath};
 use super::schema::{ActRequest, DeliveryBody, DeploymentBody};
 use crate::error::or_missing;
+use crate::sessions::{person, proven, unproven};
 use crate::state::AppState;
 use crate::{Problem, ProblemCode};
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use hilum_registry::Deployment;
 use hilum_store::DeliveryKey;
 use hilum_store::records::Delivery;
@@ -20,7 +23,7 @@ const NAME_CHARS_MAX: usize = 64;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ByRequest {
-    /// Name of the person, in 1 to 64 characters.
+    /// Name of the person, in 1 to 64 characters; who is signed in acts under their own name instead.
     by: String,
 }
 
@@ -37,14 +40,10 @@ pub(crate) fn checked(text: &str, what: &str, chars_max: usize) -> Result<String
     Ok(text.to_owned())
 }
 
-/// The actor of the audit record for a person who gives this name.
-pub(crate) fn actor(by: &str) -> Result<String, Problem> {
-    Ok(format!("user:{}", checked(by, "the name of the person", NAME_CHARS_MAX)?))
-}
-
-/// Actor and reason of an act, checked.
-pub(crate) fn named_reason(by: &str, reason: &str) -> Result<(String, String), Problem> {
-    Ok((actor(by)?, checked(reason, "the reason", REASON_CHARS_MAX)?))
+/// The actor of the audit record: the person who is signed in, or else the name that was typed, marked as unproven.
+pub(crate) async fn actor(state: &AppState, headers: &HeaderMap, by: &str) -> Result<String, Problem> {
+    let typed = checked(by, "the name of the person", NAME_CHARS_MAX)?;
+    Ok(person(state, headers).await?.map_or_else(|| unproven(&typed), |user| proven(&user)))
 }
 
 /// Stop a deployment: no further study is analysed, queued work is cancelled, and every study says so.
@@ -54,14 +53,21 @@ pub(crate) fn named_reason(by: &str, reason: &str) -> Result<(String, String), P
         (status = "default", description = "Problem", body = crate::ProblemBody)))]
 pub(super) async fn suspend_deployment(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(name): ApiPath<String>,
     ApiJson(act): ApiJson<ActRequest>,
 ) -> Result<Json<DeploymentBody>, Problem> {
-    Ok(Json(DeploymentBody::from(&suspend(&state, &name, &act).await?)))
+    Ok(Json(DeploymentBody::from(&suspend(&state, &headers, &name, &act).await?)))
 }
 
-pub(crate) async fn suspend(state: &AppState, name: &str, act: &ActRequest) -> Result<Deployment, Problem> {
-    let (by, reason) = named_reason(&act.by, &act.reason)?;
+pub(crate) async fn suspend(
+    state: &AppState,
+    headers: &HeaderMap,
+    name: &str,
+    act: &ActRequest,
+) -> Result<Deployment, Problem> {
+    let reason = checked(&act.reason, "the reason", REASON_CHARS_MAX)?;
+    let by = actor(state, headers, &act.by).await?;
     let done = state.catalog.deployment_suspend(name, &by, &reason, state.now()).await;
     done.map_err(or_missing(ProblemCode::DeploymentNotFound))
 }
@@ -73,14 +79,21 @@ pub(crate) async fn suspend(state: &AppState, name: &str, act: &ActRequest) -> R
         (status = "default", description = "Problem", body = crate::ProblemBody)))]
 pub(super) async fn resume_deployment(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(name): ApiPath<String>,
     ApiJson(act): ApiJson<ActRequest>,
 ) -> Result<Json<DeploymentBody>, Problem> {
-    Ok(Json(DeploymentBody::from(&resume(&state, &name, &act).await?)))
+    Ok(Json(DeploymentBody::from(&resume(&state, &headers, &name, &act).await?)))
 }
 
-pub(crate) async fn resume(state: &AppState, name: &str, act: &ActRequest) -> Result<Deployment, Problem> {
-    let (by, reason) = named_reason(&act.by, &act.reason)?;
+pub(crate) async fn resume(
+    state: &AppState,
+    headers: &HeaderMap,
+    name: &str,
+    act: &ActRequest,
+) -> Result<Deployment, Problem> {
+    let reason = checked(&act.reason, "the reason", REASON_CHARS_MAX)?;
+    let by = actor(state, headers, &act.by).await?;
     let done = state.catalog.deployment_resume(name, &by, &reason, state.now()).await;
     done.map_err(or_missing(ProblemCode::DeploymentNotFound))
 }
@@ -92,17 +105,19 @@ pub(crate) async fn resume(state: &AppState, name: &str, act: &ActRequest) -> Re
         (status = "default", description = "Problem", body = crate::ProblemBody)))]
 pub(super) async fn retry_delivery(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(id): ApiPath<String>,
     ApiJson(act): ApiJson<ByRequest>,
 ) -> Result<Json<DeliveryBody>, Problem> {
-    Ok(Json(DeliveryBody::from(&retry(&state, &id, &act.by).await?)))
+    Ok(Json(DeliveryBody::from(&retry(&state, &headers, &id, &act.by).await?)))
 }
 
-pub(crate) async fn retry(state: &AppState, id: &str, by: &str) -> Result<Delivery, Problem> {
+pub(crate) async fn retry(state: &AppState, headers: &HeaderMap, id: &str, by: &str) -> Result<Delivery, Problem> {
     let key = id.parse::<DeliveryKey>();
     let key = key.map_err(|_| Problem::new(ProblemCode::InvalidParameter, "the id of the delivery cannot be read"))?;
     let missing = or_missing(ProblemCode::DeliveryNotFound);
-    state.catalog.delivery_retry(&key, &actor(by)?, state.now()).await.map_err(&missing)?;
+    let by = actor(state, headers, by).await?;
+    state.catalog.delivery_retry(&key, &by, state.now()).await.map_err(&missing)?;
     let delivery = state.catalog.delivery_get(&key).await?;
     delivery.ok_or_else(|| Problem::new(ProblemCode::DeliveryNotFound, "no such delivery"))
 }

@@ -9,7 +9,7 @@ use crate::state::AppState;
 use crate::{Problem, ProblemCode};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use hilum_monitor::alarm::CauseCode;
 use hilum_store::AlarmKey;
 use hilum_store::alarms::{Alarm, AlarmFilter};
@@ -118,7 +118,7 @@ fn parse(key: &str) -> Result<AlarmKey, Problem> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AcknowledgeRequest {
-    /// Name of the person, in 1 to 64 characters.
+    /// Name of the person, in 1 to 64 characters; who is signed in acts under their own name instead.
     by: String,
 }
 
@@ -129,16 +129,18 @@ pub(super) struct AcknowledgeRequest {
         (status = "default", description = "Problem", body = crate::ProblemBody)))]
 pub(super) async fn acknowledge_alarm(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(key): ApiPath<String>,
     ApiJson(act): ApiJson<AcknowledgeRequest>,
 ) -> Result<StatusCode, Problem> {
-    acknowledge(&state, &key, &act.by).await?;
+    acknowledge(&state, &headers, &key, &act.by).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(crate) async fn acknowledge(state: &AppState, key: &str, by: &str) -> Result<(), Problem> {
+pub(crate) async fn acknowledge(state: &AppState, headers: &HeaderMap, key: &str, by: &str) -> Result<(), Problem> {
     let missing = or_missing(ProblemCode::AlarmNotFound);
-    state.catalog.alarm_acknowledge(&parse(key)?, &actor(by)?, state.now()).await.map_err(missing)
+    let by = actor(state, headers, by).await?;
+    state.catalog.alarm_acknowledge(&parse(key)?, &by, state.now()).await.map_err(missing)
 }
 
 /// To whom an alarm is given.
@@ -147,7 +149,7 @@ pub(crate) async fn acknowledge(state: &AppState, key: &str, by: &str) -> Result
 pub(super) struct AssignRequest {
     /// Person or role that answers for it from now on, in 1 to 64 characters.
     owner: String,
-    /// Name of the person who acts, in 1 to 64 characters.
+    /// Name of the person who acts, in 1 to 64 characters; who is signed in acts under their own name instead.
     by: String,
 }
 
@@ -158,17 +160,25 @@ pub(super) struct AssignRequest {
         (status = "default", description = "Problem", body = crate::ProblemBody)))]
 pub(super) async fn assign_alarm(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(key): ApiPath<String>,
     ApiJson(act): ApiJson<AssignRequest>,
 ) -> Result<Json<AlarmDetail>, Problem> {
-    assign(&state, &key, &act.owner, &act.by).await?;
+    assign(&state, &headers, &key, &act.owner, &act.by).await?;
     Ok(Json(detail(&state, &parse(&key)?).await?))
 }
 
-pub(crate) async fn assign(state: &AppState, key: &str, owner: &str, by: &str) -> Result<(), Problem> {
+pub(crate) async fn assign(
+    state: &AppState,
+    headers: &HeaderMap,
+    key: &str,
+    owner: &str,
+    by: &str,
+) -> Result<(), Problem> {
     let owner = checked(owner, "the name of the owner", OWNER_CHARS_MAX)?;
     let missing = or_missing(ProblemCode::AlarmNotFound);
-    state.catalog.alarm_assign(&parse(key)?, &owner, &actor(by)?, state.now()).await.map_err(missing)
+    let by = actor(state, headers, by).await?;
+    state.catalog.alarm_assign(&parse(key)?, &owner, &by, state.now()).await.map_err(missing)
 }
 
 /// How an alarm ends.
@@ -181,7 +191,7 @@ pub(super) struct CloseRequest {
     /// What was found, in at most 500 characters; no patient data.
     #[serde(default)]
     comment: String,
-    /// Name of the person, in 1 to 64 characters.
+    /// Name of the person, in 1 to 64 characters; who is signed in acts under their own name instead.
     by: String,
 }
 
@@ -192,14 +202,22 @@ pub(super) struct CloseRequest {
         (status = "default", description = "Problem", body = crate::ProblemBody)))]
 pub(super) async fn close_alarm(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(key): ApiPath<String>,
     ApiJson(act): ApiJson<CloseRequest>,
 ) -> Result<Json<AlarmDetail>, Problem> {
-    close(&state, &key, &act.cause, &act.comment, &act.by).await?;
+    close(&state, &headers, &key, &act.cause, &act.comment, &act.by).await?;
     Ok(Json(detail(&state, &parse(&key)?).await?))
 }
 
-pub(crate) async fn close(state: &AppState, key: &str, cause: &str, comment: &str, by: &str) -> Result<(), Problem> {
+pub(crate) async fn close(
+    state: &AppState,
+    headers: &HeaderMap,
+    key: &str,
+    cause: &str,
+    comment: &str,
+    by: &str,
+) -> Result<(), Problem> {
     let Some(cause) = CauseCode::from_name(cause) else {
         let names: Vec<&str> = CauseCode::ALL.iter().map(|cause| cause.name()).collect();
         return Err(Problem::new(ProblemCode::InvalidBody, format!("cause must be one of {}", names.join(", "))));
@@ -209,5 +227,6 @@ pub(crate) async fn close(state: &AppState, key: &str, cause: &str, comment: &st
         text => checked(text, "the comment", COMMENT_CHARS_MAX)?,
     };
     let missing = or_missing(ProblemCode::AlarmNotFound);
-    state.catalog.alarm_close(&parse(key)?, cause, &comment, &actor(by)?, state.now()).await.map_err(missing)
+    let by = actor(state, headers, by).await?;
+    state.catalog.alarm_close(&parse(key)?, cause, &comment, &by, state.now()).await.map_err(missing)
 }

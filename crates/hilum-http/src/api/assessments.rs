@@ -64,6 +64,7 @@ pub(crate) struct AssessmentBody {
 ///
 /// Whether the reader had seen the output of a model is derived from what had left when, not taken from the request.
 #[utoipa::path(post, path = "/api/v1/assessments", tag = "labels", operation_id = "add_assessment",
+    security(("session" = []), ("session_cookie" = []), ("password" = [])),
     request_body = AssessmentRequest,
     responses((status = 201, description = "Entered", body = AssessmentBody),
         (status = 202, description = "The target is not known here: kept and flagged", body = AssessmentBody),

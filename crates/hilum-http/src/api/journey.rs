@@ -5,28 +5,35 @@ use super::schema::{
     DecisionBody, DeliveryBody, DeploymentJourney, DispositionBody, EventBody, FindingBody, InferenceBody,
     InstanceBody, ReasonBody, ResultBody, RevisionBody, SegmentBody, StepBody, StudyJourney, StudySummary, millis,
 };
+use crate::sessions::{proven, session_person};
+use crate::state::AppState;
 use crate::words::Status;
+use axum::http::HeaderMap;
 use hilum_gate::Step;
 use hilum_registry::{Deployment, ReadingMode};
 use hilum_store::labels::FirstRead;
 use hilum_store::recalls::Retraction;
 use hilum_store::records::{GateDecisionRecord, Inference, Journey};
-use hilum_store::{JobKind, JobState};
+use hilum_store::{JobKind, JobState, StoreError, StudyKey};
 use hilum_types::{Disposition, ModelOutput};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Everything about one study, with what readers may not see left out.
-pub(crate) fn study_journey(journey: &Journey, deployments: &[Deployment]) -> StudyJourney {
-    study_journey_for(journey, deployments, &[])
+/// First impressions of a study that whoever is signed in has saved; they may see what was hidden until then.
+pub(crate) async fn own_first_reads(
+    state: &AppState,
+    headers: &HeaderMap,
+    study: &StudyKey,
+) -> Result<Vec<FirstRead>, StoreError> {
+    let Some(user) = session_person(state, headers).await? else { return Ok(Vec::new()) };
+    let mut first_reads = state.catalog.first_read_list(study).await?;
+    first_reads.retain(|first| first.reader == proven(&user));
+    Ok(first_reads)
 }
 
-/// The same for a reader who has saved these first impressions, and may see what was hidden until then.
-pub(crate) fn study_journey_for(
-    journey: &Journey,
-    deployments: &[Deployment],
-    first_reads: &[FirstRead],
-) -> StudyJourney {
+/// Everything about one study, with what readers may not see left out; `first_reads` are the first impressions of this
+/// reader, who may see what was hidden until then.
+pub(crate) fn study_journey(journey: &Journey, deployments: &[Deployment], first_reads: &[FirstRead]) -> StudyJourney {
     StudyJourney {
         study: StudySummary::from(&journey.study),
         instances: journey.instances.iter().map(InstanceBody::from).collect(),

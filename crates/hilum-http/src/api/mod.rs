@@ -19,12 +19,14 @@ mod sessions;
 pub(crate) mod studies;
 pub(crate) mod timeline;
 
+use crate::sessions::COOKIE;
 use crate::state::AppState;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use std::sync::Arc;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -46,9 +48,30 @@ pub(crate) use studies::find_study;
         (name = "records", description = "Books, recalls, audit, signed records"),
         (name = "system", description = "Health, queue, alarms, quarantine, metrics"),
         (name = "dicom-web", description = "PS3.18")
-    )
+    ),
+    // Nobody need sign in; who does is named in the audit record.
+    security((), ("session" = []), ("session_cookie" = []), ("password" = [])),
+    modifiers(&SecuritySchemes)
 )]
 struct Document;
+
+struct SecuritySchemes;
+
+impl Modify for SecuritySchemes {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let bearer = |text: &str| {
+            let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text));
+            SecurityScheme::Http(scheme.build())
+        };
+        let password = HttpBuilder::new().scheme(HttpAuthScheme::Basic).description(Some("User name and password"));
+        let cookie = ApiKeyValue::with_description(COOKIE, "Token of the session that a browser began at `/sign-in`");
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("session", bearer("Token of a session, from `POST /api/v1/sessions`"));
+        components.add_security_scheme("session_cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+        components.add_security_scheme("password", SecurityScheme::Http(password.build()));
+        components.add_security_scheme("report_token", bearer("The configured token for senders of reports"));
+    }
+}
 
 fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())

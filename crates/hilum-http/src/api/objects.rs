@@ -1,12 +1,12 @@
 use super::extract::{ApiPath, ApiQuery};
-use super::journey::deployment_journeys;
+use super::journey::{deployment_journeys, own_first_reads};
 use crate::error::or_missing;
 use crate::state::AppState;
 use crate::words::Status;
 use crate::{Problem, ProblemCode};
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use hilum_dicom::{Image, Limits, Samples};
 use hilum_store::records::{ResultKind, ResultObject};
@@ -40,6 +40,7 @@ fn uid(text: &str) -> Result<Uid, Problem> {
         (status = "default", description = "Problem", body = crate::ProblemBody)))]
 pub(super) async fn get_instance_file(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(sop_instance_uid): ApiPath<String>,
     ApiQuery(query): ApiQuery<FileQuery>,
 ) -> Result<Response, Problem> {
@@ -47,18 +48,18 @@ pub(super) async fn get_instance_file(
     let wanted = versions.iter().find(|instance| query.version.is_none_or(|version| version == instance.version));
     let missing = || Problem::new(ProblemCode::InstanceNotFound, "no such instance, or version of it, is held");
     let instance = wanted.ok_or_else(missing)?;
-    state.record_access(&instance.study_key, "file").await?;
+    state.record_access(&headers, &instance.study_key, "file").await?;
     let reader = state.blobs.blob_open(&instance.blob).await?;
     let length = reader.size().to_string();
     // The name is made here, so nothing received can reach a file system through it.
     let disposition = format!("attachment; filename=\"{}.dcm\"", instance.key);
-    let headers = [
+    let told = [
         (header::CONTENT_TYPE, "application/dicom"),
         (header::CONTENT_LENGTH, length.as_str()),
         (header::CONTENT_DISPOSITION, disposition.as_str()),
     ];
     let body = Body::from_stream(ReaderStream::with_capacity(reader, READ_BYTES));
-    Ok((headers, body).into_response())
+    Ok((told, body).into_response())
 }
 
 /// The picture of a released key image.
@@ -68,6 +69,7 @@ pub(super) async fn get_instance_file(
         (status = "default", description = "Problem", body = crate::ProblemBody)))]
 pub(super) async fn get_result_preview(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(sop_instance_uid): ApiPath<String>,
 ) -> Result<Response, Problem> {
     let result = state.catalog.result_by_uid(&uid(&sop_instance_uid)?).await?;
@@ -76,11 +78,11 @@ pub(super) async fn get_result_preview(
     if result.retracted_by.is_some() {
         return Err(Problem::new(ProblemCode::ResultRetracted, "the result was retracted"));
     }
-    check_shown(&state, &result).await?;
+    check_shown(&state, &headers, &result).await?;
     if result.kind != ResultKind::KeyImage || PREVIEW_BYTES_MAX < result.size {
         return Err(no_preview());
     }
-    state.record_access(&result.study_key, "key image").await?;
+    state.record_access(&headers, &result.study_key, "key image").await?;
     let bytes = state.blobs.blob_get(&result.blob).await.map_err(or_missing(ProblemCode::ResultNotFound))?;
     let limits = state.limits.dicom;
     let picture = tokio::task::spawn_blocking(move || png_of(&bytes, &limits)).await;
@@ -92,12 +94,13 @@ fn no_preview() -> Problem {
     Problem::new(ProblemCode::NoPreview, "the result has no picture that can be shown")
 }
 
-/// A result is shown where the journey shows it, and nowhere else.
-async fn check_shown(state: &AppState, result: &ResultObject) -> Result<(), Problem> {
+/// A result is shown where the journey of the same reader shows it, and nowhere else.
+async fn check_shown(state: &AppState, headers: &HeaderMap, result: &ResultObject) -> Result<(), Problem> {
     let refused = || Problem::new(ProblemCode::ResultNotReleased, "the result is not shown to readers");
     let journey = state.catalog.study_journey(&result.study_key).await?.ok_or_else(refused)?;
     let deployments = state.catalog.deployment_list().await?;
-    let journeys = deployment_journeys(&journey, &deployments, &[]);
+    let first_reads = own_first_reads(state, headers, &result.study_key).await?;
+    let journeys = deployment_journeys(&journey, &deployments, &first_reads);
     let shown = journeys.iter().any(|d| d.deployment == result.deployment && d.status != Status::Hidden);
     if result.released && shown { Ok(()) } else { Err(refused()) }
 }

@@ -627,7 +627,7 @@ impl From<&Deployment> for DeploymentBody {
 pub struct ActRequest {
     /// Why, in 1 to 500 characters; no patient data.
     pub reason: String,
-    /// Name of the person, in 1 to 64 characters.
+    /// Name of the person, in 1 to 64 characters; who is signed in acts under their own name instead.
     pub by: String,
 }
 
@@ -927,7 +927,7 @@ pub struct AuditEntryBody {
     pub seq: u64,
     /// When.
     pub at: String,
-    /// `system:<part>`, `user:<name>` or `peer:<AE title>`.
+    /// `system:<part>`, `user:<name>`, `unproven:<name>` for who only typed a name, or `peer:<AE title>`.
     pub actor: String,
     /// What was done.
     pub action: String,

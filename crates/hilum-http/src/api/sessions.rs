@@ -33,7 +33,7 @@ pub(super) struct SessionBody {
 }
 
 /// Sign in: for the next twelve hours requests may carry the token instead of the password.
-#[utoipa::path(post, path = "/api/v1/sessions", tag = "labels", operation_id = "add_session",
+#[utoipa::path(post, path = "/api/v1/sessions", tag = "labels", operation_id = "add_session", security(()),
     request_body = SessionRequest,
     responses((status = 201, description = "Signed in", body = SessionBody),
         (status = "default", description = "Problem", body = crate::ProblemBody)))]
@@ -42,7 +42,7 @@ pub(super) async fn add_session(
     ApiJson(request): ApiJson<SessionRequest>,
 ) -> Result<Response, Problem> {
     let person = prove(&state, &request.user, &request.password).await?;
-    let (token, until) = state.sessions.begin(&person.user.name, state.now());
+    let (token, until) = state.sessions.begin(&person.user, state.now());
     let body = SessionBody { token, user: person.user.name, until: until.to_string() };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }

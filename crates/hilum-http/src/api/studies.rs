@@ -1,10 +1,11 @@
 use super::extract::{ApiPath, ApiQuery};
-use super::journey::study_journey;
+use super::journey::{own_first_reads, study_journey};
 use super::schema::{StudyJourney, StudyPage, StudySummary};
 use crate::state::AppState;
 use crate::{Problem, ProblemCode};
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use hilum_store::StudyKey;
 use hilum_store::records::{Study, StudyFilter, StudyState};
 use hilum_types::{Phi, Uid};
@@ -107,12 +108,14 @@ pub(crate) async fn find_study(state: &AppState, key_or_uid: &str) -> Result<Stu
         (status = "default", description = "Problem", body = crate::ProblemBody)))]
 pub(super) async fn get_study(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(study): ApiPath<String>,
 ) -> Result<Json<StudyJourney>, Problem> {
     let study = find_study(&state, &study).await?;
-    state.record_access(&study.key, "journey").await?;
+    state.record_access(&headers, &study.key, "journey").await?;
     let journey = state.catalog.study_journey(&study.key).await?;
     let journey = journey.ok_or_else(|| Problem::new(ProblemCode::StudyNotFound, "the study is no longer held"))?;
     let deployments = state.catalog.deployment_list().await?;
-    Ok(Json(study_journey(&journey, &deployments)))
+    let first_reads = own_first_reads(&state, &headers, &study.key).await?;
+    Ok(Json(study_journey(&journey, &deployments, &first_reads)))
 }

@@ -46,7 +46,7 @@ pub(crate) struct MarkBody {
 
 /// A figure, never without interval, number of cases and method.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct NamedFigureBody {
+pub(crate) struct WeekFigureBody {
     /// `analysed`, `withheld`, ..., `positive:<finding>`, `outside_envelope`.
     pub name: String,
     /// The point estimate.
@@ -73,7 +73,7 @@ pub(crate) struct WeekBody {
     /// Study revisions that ended.
     pub n_studies: u64,
     /// Shares, by name.
-    pub figures: Vec<NamedFigureBody>,
+    pub figures: Vec<WeekFigureBody>,
 }
 
 /// The timeline of a deployment.
@@ -104,7 +104,7 @@ impl From<&Timeline> for TimelineBody {
         let week = |week: &hilum_monitor::timeline::Week| WeekBody {
             from: week.from.to_string(),
             n_studies: week.n_studies,
-            figures: week.figures.iter().map(|named| NamedFigureBody::of(&named.name, &named.figure)).collect(),
+            figures: week.figures.iter().map(|named| WeekFigureBody::of(&named.name, &named.figure)).collect(),
         };
         TimelineBody {
             deployment: timeline.deployment.clone(),
@@ -116,10 +116,10 @@ impl From<&Timeline> for TimelineBody {
     }
 }
 
-impl NamedFigureBody {
-    fn of(name: &str, figure: &hilum_monitor::Figure) -> NamedFigureBody {
+impl WeekFigureBody {
+    fn of(name: &str, figure: &hilum_monitor::Figure) -> WeekFigureBody {
         let class = |class| serde_json::to_value(class).ok().and_then(|name| name.as_str().map(str::to_owned));
-        NamedFigureBody {
+        WeekFigureBody {
             name: name.to_owned(),
             value: figure.value,
             lower: figure.lower,

@@ -48,7 +48,7 @@ pub(super) async fn sign_in(
     ApiForm(form): ApiForm<SignInForm>,
 ) -> Result<Response, Problem> {
     let person = prove(&state, form.user.trim(), &form.password).await?;
-    let (token, _) = state.sessions.begin(&person.user.name, state.now());
+    let (token, _) = state.sessions.begin(&person.user, state.now());
     let cookie = format!("{COOKIE}={token}; Path=/; SameSite=Strict; HttpOnly");
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(local(&form.back))).into_response())
 }

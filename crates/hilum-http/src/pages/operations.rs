@@ -6,10 +6,11 @@ use crate::api::extract::{ApiForm, ApiPath, ApiQuery};
 use crate::api::schema::{ActRequest, AuditVerification};
 use crate::api::{acts, alarms, health, lists};
 use crate::state::AppState;
-use crate::words::{count, duration, grouped, reading_mode, sentence, size};
+use crate::words::{count, duration, grouped, person, reading_mode, sentence, size};
 use crate::{Problem, ProblemCode};
 use askama::Template;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{Redirect, Response};
 use hilum_registry::{Deployment, DeploymentState, Purpose};
 use hilum_store::records::{Delivery, DeliveryFilter, DeliveryState, Package};
@@ -66,7 +67,6 @@ fn deployment_row(deployment: &Deployment, packages: &[Package]) -> DeploymentRo
     let spec = &deployment.spec;
     let package = packages.iter().find(|package| package.digest == deployment.package_digest);
     let suspension = deployment.suspension.as_ref();
-    let by = |by: &str| by.strip_prefix("user:").unwrap_or(by).to_owned();
     DeploymentRow {
         name: spec.name.clone(),
         mark: Mark::deployment(deployment.state.name()),
@@ -77,7 +77,7 @@ fn deployment_row(deployment: &Deployment, packages: &[Package]) -> DeploymentRo
         destinations: spec.destinations.join(", "),
         limits: intended_use(deployment),
         rollout: rollout(deployment),
-        suspension: suspension.map(|s| format!("Suspended by {}: {}", by(&s.by), s.reason)).unwrap_or_default(),
+        suspension: suspension.map(|s| format!("Suspended by {}: {}", person(&s.by), s.reason)).unwrap_or_default(),
         since: suspension.map(|s| Moment::of(s.since)),
         can_suspend: !matches!(deployment.state, DeploymentState::Suspended | DeploymentState::Retired),
         can_resume: deployment.state == DeploymentState::Suspended,
@@ -146,21 +146,23 @@ impl From<ActForm> for ActRequest {
 
 pub(super) async fn suspend(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(name): ApiPath<String>,
     ApiForm(form): ApiForm<ActForm>,
 ) -> Result<Redirect, Problem> {
     let back = form.back();
-    acts::suspend(&state, &name, &form.into()).await?;
+    acts::suspend(&state, &headers, &name, &form.into()).await?;
     Ok(Redirect::to(&back))
 }
 
 pub(super) async fn resume(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(name): ApiPath<String>,
     ApiForm(form): ApiForm<ActForm>,
 ) -> Result<Redirect, Problem> {
     let back = form.back();
-    acts::resume(&state, &name, &form.into()).await?;
+    acts::resume(&state, &headers, &name, &form.into()).await?;
     Ok(Redirect::to(&back))
 }
 
@@ -267,19 +269,21 @@ pub(super) struct ByForm {
 
 pub(super) async fn retry(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(id): ApiPath<String>,
     ApiForm(form): ApiForm<ByForm>,
 ) -> Result<Redirect, Problem> {
-    acts::retry(&state, &id, &form.by).await?;
+    acts::retry(&state, &headers, &id, &form.by).await?;
     Ok(Redirect::to(local(&form.back)))
 }
 
 pub(super) async fn acknowledge(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(key): ApiPath<String>,
     ApiForm(form): ApiForm<ByForm>,
 ) -> Result<Redirect, Problem> {
-    alarms::acknowledge(&state, &key, &form.by).await?;
+    alarms::acknowledge(&state, &headers, &key, &form.by).await?;
     Ok(Redirect::to(if form.back.is_empty() { "/system#alarms" } else { local(&form.back) }))
 }
 

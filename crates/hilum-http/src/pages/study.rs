@@ -8,7 +8,7 @@ use crate::Problem;
 use crate::ProblemCode;
 use crate::api::extract::ApiPath;
 use crate::api::find_study;
-use crate::api::journey::{output_of, study_journey_for};
+use crate::api::journey::{output_of, study_journey};
 use crate::api::recalls::RetractionBody;
 use crate::api::schema::{
     DecisionBody, DeliveryBody, DeploymentJourney, EventBody, FindingBody, InstanceBody, SegmentBody, StudyJourney,
@@ -162,13 +162,13 @@ pub(super) async fn study(
     let missing = || Problem::new(ProblemCode::StudyNotFound, "no study of that key is held");
     key.parse::<hilum_store::StudyKey>().map_err(|_| missing())?;
     let study = find_study(&state, &key).await?;
-    state.record_access(&study.key, "journey").await?;
+    state.record_access(&headers, &study.key, "journey").await?;
     let journey = state.catalog.study_journey(&study.key).await?.ok_or_else(missing)?;
     let deployments = state.catalog.deployment_list().await?;
     let packages = state.catalog.package_list().await?;
     let reader = Reader::of(&state, &headers, &study.key).await?;
     let first_reads = reader.as_ref().map(|reader| reader.first_reads.as_slice()).unwrap_or_default();
-    let shown = study_journey_for(&journey, &deployments, first_reads);
+    let shown = study_journey(&journey, &deployments, first_reads);
     let mut cards: Vec<Card> = shown.deployments.iter().map(|d| card(d, &deployments, &packages)).collect();
     if let Some(reader) = &reader {
         for (card, of) in cards.iter_mut().zip(&shown.deployments) {

@@ -17,9 +17,10 @@ async fn suspend_and_resume_are_named_and_audited() {
     let (status, body) = house.post_json("/api/v1/deployments/chest/suspend", act("false alarms", "A. Person")).await;
     assert_eq!(
         (status, &body["state"], &body["suspension"]["by"]),
-        (StatusCode::OK, &"suspended".into(), &"user:A. Person".into())
+        (StatusCode::OK, &"suspended".into(), &"unproven:A. Person".into())
     );
     assert!(house.page("/").await.contains("chest is suspended: false alarms"));
+    assert!(house.page("/deployments").await.contains("Suspended by A. Person (not signed in): false alarms"));
     let (status, body) = house.post_json("/api/v1/deployments/chest/resume", act("fixed", "B. Person")).await;
     assert_eq!((status, &body["state"]), (StatusCode::OK, &"active".into()));
     let (status, body) = house.post_json("/api/v1/deployments/chest/resume", act("again", "B. Person")).await;
@@ -28,7 +29,7 @@ async fn suspend_and_resume_are_named_and_audited() {
     assert_eq!(status, StatusCode::NOT_FOUND);
     let audit = house.json("/api/v1/audit?limit=1000").await;
     let actors: Vec<&str> = audit["items"].as_array().unwrap().iter().map(|e| e["actor"].as_str().unwrap()).collect();
-    assert!(actors.contains(&"user:A. Person") && actors.contains(&"user:B. Person"), "{actors:?}");
+    assert!(actors.contains(&"unproven:A. Person") && actors.contains(&"unproven:B. Person"), "{actors:?}");
     assert_eq!(house.json("/api/v1/audit/verify").await["intact"], true);
 }
 

@@ -43,7 +43,7 @@ async fn alarms_are_owned_and_end_with_a_cause() {
     let (status, body) = house.post_json(&close, json!({ "cause": "acquisition_change", "by": "A" })).await;
     assert_eq!(
         (status, &body["closing"]["cause"], &body["closing"]["by"]),
-        (StatusCode::OK, &json!("acquisition_change"), &json!("user:A"))
+        (StatusCode::OK, &json!("acquisition_change"), &json!("unproven:A"))
     );
     let (status, body) = house.post_json(&close, json!({ "cause": "acquisition_change", "by": "A" })).await;
     assert_eq!((status, &body["code"]), (StatusCode::NOT_FOUND, &json!("alarm-not-found")));

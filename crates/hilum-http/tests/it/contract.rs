@@ -3,6 +3,7 @@
 use crate::house::House;
 use hilum_http::{ProblemCode, openapi_json};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 fn root() -> &'static Path {
@@ -35,6 +36,75 @@ fn every_operation_is_described() {
         }
     }
     assert_eq!(ids.len(), 46, "{ids:?}");
+}
+
+/// Every scheme that an operation names is declared, and what takes a name takes a session.
+#[test]
+fn security_is_described() {
+    let document: Value = serde_json::from_str(&openapi_json()).unwrap();
+    let declared = document["components"]["securitySchemes"].as_object().unwrap();
+    assert_eq!(declared["session"]["scheme"], "bearer");
+    assert_eq!(declared["session_cookie"]["name"], "hilum_session");
+    let of = |one: &Value| one["security"].clone();
+    let mut lists = vec![of(&document)];
+    for item in document["paths"].as_object().unwrap().values() {
+        lists.extend(item.as_object().unwrap().values().map(of).filter(|list| !list.is_null()));
+    }
+    for scheme in lists.iter().flat_map(|list| list.as_array().unwrap()).flat_map(|one| one.as_object().unwrap().keys())
+    {
+        assert!(declared.contains_key(scheme), "{scheme}");
+    }
+    let answering = &document["paths"]["/api/v1/assessments"]["post"]["security"];
+    assert!(answering.as_array().unwrap().iter().all(|one| !one.as_object().unwrap().is_empty()), "{answering}");
+}
+
+/// Names of the properties of a schema, through references and parts.
+fn properties(document: &Value, schema: &Value) -> BTreeMap<String, Value> {
+    let mut all = BTreeMap::new();
+    if let Some(name) = schema["$ref"].as_str() {
+        let target = document.pointer(name.trim_start_matches('#'));
+        all.extend(properties(document, target.unwrap_or_else(|| panic!("{name} is not declared"))));
+    }
+    for part in ["allOf", "oneOf"].iter().flat_map(|key| schema[*key].as_array().into_iter().flatten()) {
+        all.extend(properties(document, part));
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        all.insert(name.clone(), property.clone());
+    }
+    all
+}
+
+/// Compare the keys of an answer with its schema, all the way down; says how many objects were compared.
+fn compare(document: &Value, schema: &Value, answer: &Value, place: &str) -> u32 {
+    match answer {
+        Value::Array(items) => {
+            items.iter().map(|item| compare(document, &schema["items"], item, &format!("{place}[]"))).sum()
+        }
+        Value::Object(object) => {
+            let documented = properties(document, schema);
+            let names: Vec<&String> = documented.keys().collect();
+            assert_eq!(object.keys().collect::<BTreeSet<_>>(), names.iter().copied().collect(), "{place}");
+            let of = |(key, value)| compare(document, &documented[key], value, &format!("{place}.{key}"));
+            1 + object.iter().map(of).sum::<u32>()
+        }
+        _ => 0,
+    }
+}
+
+/// MV-12: what the document says of evidence and timeline is what is answered.
+#[tokio::test]
+async fn evidence_and_timeline_are_answered_as_documented() {
+    let document: Value = serde_json::from_str(&openapi_json()).unwrap();
+    let house = crate::monitoring::stopped_house().await;
+    for what in ["evidence", "timeline"] {
+        let pointer = format!(
+            "/paths/~1api~1v1~1deployments~1{{name}}~1{what}/get/responses/200/content/application~1json/schema"
+        );
+        let schema = document.pointer(&pointer).unwrap();
+        let answer = house.json(&format!("/api/v1/deployments/cxr/{what}")).await;
+        let n_compared = compare(&document, schema, &answer, what);
+        assert!(4 < n_compared, "{what}: only {n_compared} objects");
+    }
 }
 
 /// UX-14: every error has a stable code, cause and next step, and stands in the reference.

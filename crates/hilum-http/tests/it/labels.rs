@@ -9,9 +9,9 @@ use hilum_types::Presence;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
-async fn reader(house: &House, name: &str, role: &str) -> String {
+pub(crate) async fn reader(house: &House, name: &str, role: &str) -> String {
     let user = new_user(name, "Dr Anna", vec![role.into()], PASSWORD, house.now()).await.unwrap();
     house.catalog.user_add(&user, "user:test").await.unwrap();
     let (status, body) = house.post_json("/api/v1/sessions", json!({ "user": name, "password": PASSWORD })).await;
@@ -19,7 +19,7 @@ async fn reader(house: &House, name: &str, role: &str) -> String {
     body["token"].as_str().unwrap().to_owned()
 }
 
-async fn post(house: &House, address: &str, headers: &[(&str, &str)], body: String) -> Response<Body> {
+pub(crate) async fn post(house: &House, address: &str, headers: &[(&str, &str)], body: String) -> Response<Body> {
     let mut request = Request::post(address).header(header::HOST, "localhost");
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -27,7 +27,7 @@ async fn post(house: &House, address: &str, headers: &[(&str, &str)], body: Stri
     house.send(request.body(Body::from(body)).unwrap()).await
 }
 
-async fn answer(house: &House, token: &str, body: Value) -> (StatusCode, Value) {
+pub(crate) async fn answer(house: &House, token: &str, body: Value) -> (StatusCode, Value) {
     let bearer = format!("Bearer {token}");
     let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
     let response = post(house, "/api/v1/assessments", &headers, body.to_string()).await;
@@ -36,7 +36,7 @@ async fn answer(house: &House, token: &str, body: Value) -> (StatusCode, Value) 
 }
 
 /// A study that `chest` analysed.
-async fn analysed(house: &House, state: &str) -> String {
+pub(crate) async fn analysed(house: &House, state: &str) -> String {
     house.deploy(&[("chest", state)]).await;
     house.stow(&[Object::new(1, 1)]).await;
     house.complete().await;
@@ -192,7 +192,9 @@ async fn a_diagnostic_report_becomes_a_label() {
     house.pass(3_600_000 * 3);
     let (accession, patient) = (object.accession.as_str(), object.patient_id.as_str());
     let of = |status: &str, text: &str| diagnostic_report(accession, patient, status, text);
-    assert_eq!(fhir(&house, "wrong", of("final", "x")).await.0, StatusCode::UNAUTHORIZED);
+    for wrong in ["wrong", "", " "] {
+        assert_eq!(fhir(&house, wrong, of("final", "x")).await.0, StatusCode::UNAUTHORIZED, "{wrong:?}");
+    }
     let (status, told) = fhir(&house, "secret", of("final", "No nodule.")).await;
     assert_eq!((status, &told["issue"][0]["severity"]), (StatusCode::CREATED, &"information".into()), "{told}");
     assert_eq!(fhir(&house, "secret", of("final", "No nodule.")).await.0, StatusCode::OK, "the same again");
@@ -215,4 +217,28 @@ async fn a_diagnostic_report_becomes_a_label() {
         let (status, told) = fhir(&house, "secret", bad).await;
         assert_eq!((status, &told["resourceType"]), (StatusCode::BAD_REQUEST, &"OperationOutcome".into()));
     }
+}
+
+/// An empty token is none that could be known: nobody gets in by it.
+#[tokio::test]
+async fn an_empty_token_opens_nothing() {
+    let house = House::with(|state| state.report_token = Some(hilum_types::Digest::of(b""))).await;
+    let report = diagnostic_report("A1", "P1", "final", "x");
+    assert_eq!(fhir(&house, "", report.clone()).await.0, StatusCode::UNAUTHORIZED);
+    let response = post(&house, "/fhir/DiagnosticReport", &[], report.to_string()).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+}
+
+/// FHIR R4, base64Binary: white space may stand in it.
+#[tokio::test]
+async fn a_form_in_base64_may_be_broken_into_lines() {
+    let house = House::new().await;
+    let mut report = diagnostic_report("A1", "P1", "final", "");
+    report["presentedForm"] = json!([{ "contentType": "text/plain", "data": "Tm8g\r\n bm9k\tdWxlLg==\n" }]);
+    let (status, told) = fhir(&house, "", report.clone()).await;
+    assert_eq!(status, StatusCode::CREATED, "{told}");
+    let kept = house.catalog.report_list(&hilum_store::labels::ReportFilter::default(), 1).await.unwrap();
+    assert_eq!(house.state.blobs.blob_get(&kept[0].blob).await.unwrap(), "No nodule.".as_bytes());
+    report["presentedForm"][0]["data"] = json!("Tm8g*");
+    assert_eq!(fhir(&house, "", report).await.0, StatusCode::BAD_REQUEST);
 }

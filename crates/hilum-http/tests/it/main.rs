@@ -8,6 +8,7 @@ mod journey;
 mod labels;
 mod monitoring;
 mod object;
+mod people;
 mod privacy;
 mod records;
 mod security;

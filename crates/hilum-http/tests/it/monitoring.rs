@@ -11,7 +11,7 @@ use hilum_types::Presence;
 use serde_json::{Value, json};
 
 /// A watched deployment with one study that was analysed, and a label that says something was missed: the rule fires.
-async fn stopped_house() -> House {
+pub(crate) async fn stopped_house() -> House {
     let house = House::new().await;
     let package = Package {
         digest: house.package,

@@ -81,6 +81,21 @@ pub const KNOWN_CODES: &[CodeFacts] = &[
         "Ask the sender why it sent other bytes under a known identifier; both are kept, the first is used.",
     ),
     facts(
+        "report-unlinked",
+        Watch,
+        "A report came that belongs to no study here for certain: compare accession number and patient with its sender.",
+    ),
+    facts(
+        "report-unreadable",
+        Review,
+        "The stored text of a report is damaged: check the disk, then have the report sent again.",
+    ),
+    facts(
+        "assessment-untied",
+        Watch,
+        "An answer could not be tied to a result or finding; have it given again on the page of the study.",
+    ),
+    facts(
         "quarantine",
         Watch,
         "Look at the quarantine list and at the sender; send the study again once it is repaired.",

@@ -14,6 +14,8 @@ const LEVEL_MAX: u32 = 99;
 pub struct IncidentFacts {
     /// Severity of the alarm that is not closed yet, if there is one.
     pub open: Option<Severity>,
+    /// Whether somebody has acknowledged that one.
+    pub acknowledged: bool,
     /// When the last alarm of it was closed, and its severity.
     pub closed: Option<(Timestamp, Severity)>,
     /// Alarms of the deployment that were announced within the last seven days.
@@ -25,8 +27,8 @@ pub struct IncidentFacts {
 pub enum Intake {
     /// It joins the open alarm.
     CountUp {
-        /// It is more severe than the alarm was: who acknowledged the lesser one is told again.
-        worse: bool,
+        /// Why somebody is told again, whatever was acknowledged before.
+        told: Option<Told>,
     },
     /// It joins the alarm that was closed a short while ago, and nobody is told.
     HeldOff,
@@ -37,10 +39,21 @@ pub enum Intake {
     },
 }
 
+/// Why somebody is told again of an alarm that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// What came is more severe than the alarm was.
+    Worse,
+    /// Use was stopped, and whoever answered the alarm answered an earlier stop.
+    StoppedAgain,
+}
+
 /// Decide what becomes of something raised with `severity` at `now`.
 pub fn take_in(severity: Severity, facts: &IncidentFacts, plan: &AlarmPlan, now: Timestamp) -> Intake {
     if let Some(open) = facts.open {
-        return Intake::CountUp { worse: open < severity };
+        let again = severity == Severity::Stop && facts.acknowledged;
+        let told = if open < severity { Some(Told::Worse) } else { again.then_some(Told::StoppedAgain) };
+        return Intake::CountUp { told };
     }
     let hold_off = i64::from(plan.hold_off_hours) * HOUR_SECONDS;
     if let Some((at, before)) = facts.closed
@@ -106,8 +119,19 @@ mod tests {
     fn signals_of_one_incident_are_one_alarm() {
         let plan = AlarmPlan::default();
         let open = IncidentFacts { open: Some(Severity::Review), ..IncidentFacts::default() };
-        assert_eq!(take_in(Severity::Watch, &open, &plan, at(0)), Intake::CountUp { worse: false });
-        assert_eq!(take_in(Severity::Stop, &open, &plan, at(0)), Intake::CountUp { worse: true });
+        assert_eq!(take_in(Severity::Watch, &open, &plan, at(0)), Intake::CountUp { told: None });
+        assert_eq!(take_in(Severity::Stop, &open, &plan, at(0)), Intake::CountUp { told: Some(Told::Worse) });
+    }
+
+    #[test]
+    fn a_second_stop_is_told_to_whoever_answered_the_first() {
+        let plan = AlarmPlan::default();
+        let stopped = IncidentFacts { open: Some(Severity::Stop), ..IncidentFacts::default() };
+        assert_eq!(take_in(Severity::Stop, &stopped, &plan, at(0)), Intake::CountUp { told: None });
+        let answered = IncidentFacts { acknowledged: true, ..stopped };
+        let again = Intake::CountUp { told: Some(Told::StoppedAgain) };
+        assert_eq!(take_in(Severity::Stop, &answered, &plan, at(0)), again);
+        assert_eq!(take_in(Severity::Review, &answered, &plan, at(0)), Intake::CountUp { told: None });
     }
 
     #[test]

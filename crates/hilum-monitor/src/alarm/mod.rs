@@ -9,4 +9,4 @@ mod incident;
 pub use books::{BooksCheck, days_to_check, gap_text};
 pub use cause::CauseCode;
 pub use code::{CodeFacts, KNOWN_CODES, code_facts, signal_code};
-pub use incident::{Escalation, HOUR_SECONDS, IncidentFacts, Intake, escalate, take_in};
+pub use incident::{Escalation, HOUR_SECONDS, IncidentFacts, Intake, Told, escalate, take_in};

@@ -64,6 +64,14 @@ pub(super) async fn signals_of_one_incident_are_one_alarm(url: String) {
     let events: Vec<NotificationEvent> =
         catalog.notification_list(&alarm.key).await.unwrap().iter().map(|n| n.event).collect();
     assert_eq!(events, [NotificationEvent::Raised, NotificationEvent::Worse]);
+    // Stopped, answered, resumed, and stopped again: whoever answered the first stop is told.
+    catalog.alarm_signal(&signal("sens", "station=CT2", Severity::Stop, at(0)), at(13)).await.unwrap();
+    catalog.alarm_acknowledge(&alarm.key, "user:anna", at(14)).await.unwrap();
+    catalog.alarm_signal(&signal("sens", "station=CT2", Severity::Stop, at(0)), at(15)).await.unwrap();
+    let again = catalog.alarm_get(&alarm.key).await.unwrap().unwrap();
+    assert_eq!((again.acknowledged_at, again.due_at, again.n_raised), (None, Some(at(15 + 4 * HOUR)), 7));
+    let last = catalog.notification_list(&alarm.key).await.unwrap().pop().unwrap();
+    assert_eq!(last.event, NotificationEvent::StoppedAgain);
     catalog.alarm_close(&alarm.key, CauseCode::AcquisitionChange, "new kernel", "user:anna", at(20)).await.unwrap();
     let again = catalog.alarm_close(&alarm.key, CauseCode::NotFound, "", "user:anna", at(21)).await;
     assert_eq!(again.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
@@ -71,7 +79,7 @@ pub(super) async fn signals_of_one_incident_are_one_alarm(url: String) {
     let held = catalog.alarm_get(&alarm.key).await.unwrap().unwrap();
     assert_eq!(
         (held.n_raised, held.closing.as_ref().map(|closing| closing.cause)),
-        (6, Some(CauseCode::AcquisitionChange))
+        (8, Some(CauseCode::AcquisitionChange))
     );
     catalog.alarm_signal(&signal("ppv", "", Severity::Review, at(0)), at(30)).await.unwrap();
     catalog.alarm_signal(&signal("ppv", "station=CT2", Severity::Review, at(0)), at(25 * HOUR)).await.unwrap();
@@ -141,16 +149,19 @@ pub(super) async fn messages_are_sent_until_they_end(url: String) {
     );
     assert_eq!(catalog.notification_take(at(2), 60, 10).await.unwrap(), [], "held");
     catalog.notification_channel_done(&first.key, "email").await.unwrap();
-    let again = catalog.notification_take(at(61), 60, 10).await.unwrap();
+    catalog.notification_hold(&first.key, 60, at(50)).await.unwrap();
+    assert_eq!(catalog.notification_take(at(109), 60, 10).await.unwrap(), [], "its sender lives");
+    let again = catalog.notification_take(at(110), 60, 10).await.unwrap();
     assert_eq!((again[0].attempts, again[0].channels_done.as_slice()), (2, &["email".to_owned()][..]));
     let retry = NotificationOutcome::Retry { due_at: at(300), error: "refused".into() };
-    catalog.notification_end(&first.key, &retry, at(62)).await.unwrap();
+    catalog.notification_end(&first.key, &retry, at(111)).await.unwrap();
     assert_eq!(catalog.notification_take(at(299), 60, 10).await.unwrap(), []);
     assert_eq!(catalog.notification_take(at(300), 60, 10).await.unwrap()[0].last_error.as_deref(), Some("refused"));
     let dead = NotificationOutcome::Dead { error: "refused for good".into() };
     catalog.notification_end(&first.key, &dead, at(301)).await.unwrap();
     let ended = catalog.notification_end(&first.key, &NotificationOutcome::Sent, at(302)).await;
     assert_eq!(ended.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
+    catalog.notification_hold(&first.key, 60, at(303)).await.unwrap();
     let alarms = catalog.alarm_list(true, 10).await.unwrap();
     let failed = alarms.iter().find(|alarm| alarm.code == "notification-dead").unwrap();
     assert!(!failed.announced, "a failed message is not announced by a message");

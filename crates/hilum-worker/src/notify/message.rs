@@ -31,6 +31,7 @@ impl Message {
         let why = match notification.event {
             NotificationEvent::Raised => "A new alarm.",
             NotificationEvent::Worse => "An alarm became worse.",
+            NotificationEvent::StoppedAgain => "Use was stopped again after this alarm had been acknowledged.",
             NotificationEvent::Escalated => "Nobody acknowledged this alarm in time, so it is passed on to you.",
         };
         let next_step = code_facts(&alarm.code).next_step;

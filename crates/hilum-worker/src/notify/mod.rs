@@ -13,20 +13,25 @@ pub use message::Message;
 use crate::runner::{Context, describe, pause};
 use hilum_store::StoreError;
 use hilum_store::alarms::{Notification, NotificationOutcome};
+use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// Longest time until a new message is sent or an alarm passed on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A sender that is silent for this long has died, and its messages are due again. Longer than both channels may take.
-const HOLD_SECONDS: u32 = 120;
+/// A sender that is silent for this long has died, and its messages are due again: so long may an alarm wait for it.
+const HOLD_SECONDS: u32 = 15;
+
+/// How often a sender says that it lives.
+const HOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// Longest time one channel may take.
 const CHANNEL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Messages and alarms taken at once.
-const AT_ONCE: u32 = 16;
+/// Messages sent, and alarms taken, at once.
+const AT_ONCE: usize = 16;
 
 /// Days of books looked at in one go.
 const DAYS_AT_ONCE: u32 = 31;
@@ -41,22 +46,23 @@ pub(crate) enum Sent {
     Never(String),
 }
 
-/// Send, pass on and look at the books until told to stop.
+/// Send, pass on and look at the books until told to stop; what is being sent is sent first.
 pub(crate) async fn look_after(context: Context, mut stop: watch::Receiver<bool>) {
-    let mut books_done_on = String::new();
+    let (mut books_done_on, mut sending) = (String::new(), JoinSet::new());
     while !*stop.borrow() {
-        if let Err(error) = look(&context, &mut books_done_on).await {
+        if let Err(error) = look(&context, &mut books_done_on, &mut sending).await {
             tracing::error!(error = &error as &dyn std::error::Error, "alarms were not looked after");
         }
         if !pause(&mut stop, LOOK_EVERY).await {
-            return;
+            break;
         }
     }
+    while sending.join_next().await.is_some() {}
 }
 
-async fn look(context: &Context, books_done_on: &mut String) -> Result<(), StoreError> {
+async fn look(context: &Context, books_done_on: &mut String, sending: &mut JoinSet<()>) -> Result<(), StoreError> {
     let now = context.clock.now();
-    let n_passed = context.catalog.alarm_escalate_due(now, AT_ONCE).await?;
+    let n_passed = context.catalog.alarm_escalate_due(now, AT_ONCE as u32).await?;
     if 0 < n_passed {
         tracing::warn!(n_alarms = n_passed, "nobody acknowledged in time; the next contacts are told");
     }
@@ -64,11 +70,57 @@ async fn look(context: &Context, books_done_on: &mut String) -> Result<(), Store
     if *books_done_on != today && context.catalog.books_check_due(now, DAYS_AT_ONCE).await? < DAYS_AT_ONCE {
         *books_done_on = today;
     }
-    for notification in context.catalog.notification_take(now, HOLD_SECONDS, AT_ONCE).await? {
-        let outcome = send(context, &notification).await?;
-        context.catalog.notification_end(&notification.key, &outcome, context.clock.now()).await?;
+    while sending.try_join_next().is_some() {}
+    // A server that does not answer holds up its own message, and nobody else's.
+    let n_free = AT_ONCE.saturating_sub(sending.len()) as u32;
+    if n_free == 0 {
+        return Ok(());
+    }
+    for notification in context.catalog.notification_take(now, HOLD_SECONDS, n_free).await? {
+        sending.spawn(attempt(context.clone(), notification));
     }
     Ok(())
+}
+
+/// Send a message that was taken, and say how that ended. What fails here becomes due again by itself.
+async fn attempt(context: Context, notification: Notification) {
+    let (catalog, key) = (&context.catalog, &notification.key);
+    let renew = || async {
+        if let Err(error) = catalog.notification_hold(key, HOLD_SECONDS, context.clock.now()).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a message could not be held and may be sent twice"
+            );
+        }
+    };
+    let ended = async {
+        let outcome = held(HOLD_EVERY, renew, send(&context, &notification)).await?;
+        catalog.notification_end(key, &outcome, context.clock.now()).await
+    };
+    if let Err(error) = ended.await {
+        let cause = &error as &dyn std::error::Error;
+        tracing::error!(
+            error = cause,
+            alarm.code = notification.alarm.code,
+            "an attempt to tell of an alarm has no end"
+        );
+    }
+}
+
+/// Do the work, and say every so often that it goes on. Both go on side by side: each may wait for the catalog, and must
+/// not keep what the other one waits for.
+async fn held<T, R: Future<Output = ()>>(every: Duration, renew: impl Fn() -> R, work: impl Future<Output = T>) -> T {
+    tokio::select! {
+        done = work => done,
+        never = for_ever(every, renew) => match never {},
+    }
+}
+
+async fn for_ever<R: Future<Output = ()>>(every: Duration, renew: impl Fn() -> R) -> Infallible {
+    loop {
+        tokio::time::sleep(every).await;
+        renew().await;
+    }
 }
 
 /// One attempt at one message, over every channel of its contact that has not taken it yet.
@@ -119,4 +171,21 @@ async fn send(context: &Context, notification: &Notification) -> Result<Notifica
 /// The error with its causes, without what a peer may have put into it beyond 300 characters.
 fn short(error: &dyn std::error::Error) -> String {
     describe(error).chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// MV-31: a hold is short, so that an alarm does not wait for a sender that died; one that lives renews it.
+    #[tokio::test]
+    async fn a_sender_that_works_renews_its_hold() {
+        let (renewed, mut seen) = watch::channel(0);
+        let renew = || async { renewed.send_modify(|n| *n += 1) };
+        let work = async { *seen.wait_for(|n| 3 <= *n).await.unwrap() };
+        assert_eq!(held(Duration::from_millis(1), renew, work).await, 3);
+        let never = || async { panic!("what is done at once is not renewed") };
+        assert_eq!(held(Duration::from_secs(60), never, async { 7 }).await, 7);
+        assert!(HOLD_EVERY.as_secs() * 2 < u64::from(HOLD_SECONDS) && HOLD_SECONDS <= 15);
+    }
 }

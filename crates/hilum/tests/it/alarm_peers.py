@@ -52,7 +52,7 @@ class Receiver(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         Receiver.n_seen += 1
         parts = dict(part.split("=", 1) for part in self.headers.get("Hilum-Signature", "t=,v1=").split(","))
-        expected = hmac.new(b"hook key", parts["t"].encode() + b"." + body, hashlib.sha256).hexdigest()
+        expected = hmac.new(b"key-of-the-hooks", parts["t"].encode() + b"." + body, hashlib.sha256).hexdigest()
         refused = Receiver.n_seen <= n_refused
         keep("hooks.jsonl", {
             "body": json.loads(body), "key": self.headers["Idempotency-Key"], "refused": refused,

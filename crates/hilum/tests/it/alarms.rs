@@ -59,7 +59,7 @@ impl Peers {
              password = 's3cret'\n\
              [[notify.contact]]\nname = 'site'\nemail = 'site@example.org'\n\
              [[notify.contact]]\nname = 'physics'\nemail = 'physics@example.org'\nwebhook = 'http://{}/hooks'\n\
-             webhook_secret = 'hook key'\n\
+             webhook_secret = 'key-of-the-hooks'\n\
              [[notify.contact]]\nname = 'lead'\nemail = 'lead@example.org'\n\
              [delivery]\nretry_seconds_first = 1\nretry_seconds_max = 2\n",
             self.smtp.port(),
@@ -271,7 +271,7 @@ fn alarms_are_passed_on_and_closed_with_a_cause() {
     let (status, again) = site.request("POST", &address, headers, body.as_bytes()).unwrap();
     assert_eq!(status, 404, "{}", String::from_utf8_lossy(&again));
     let (_, text) = said(site.run(&["alarm", "list", "--all"]));
-    assert!(text.contains("closed by user:anna"), "{text}");
+    assert!(text.contains("closed by unproven:anna"), "{text}");
     running.stop();
     assert!(said(site.run(&["audit", "verify"])).0);
 }

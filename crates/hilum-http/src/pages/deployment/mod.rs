@@ -7,10 +7,11 @@ use super::{Shell, local, page};
 use crate::api::extract::{ApiForm, ApiPath, ApiQuery};
 use crate::api::{alarms, timeline};
 use crate::state::AppState;
-use crate::words::{count, grouped, sentence};
+use crate::words::{count, grouped, person, sentence};
 use crate::{Problem, ProblemCode};
 use askama::Template;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{Redirect, Response};
 use hilum_monitor::alarm::{CauseCode, code_facts};
 use hilum_monitor::root_cause::RootCause;
@@ -197,10 +198,6 @@ fn heading(deployment: &Deployment, open: &[Alarm]) -> String {
     format!("{} is {}, {waiting}", deployment.spec.name, deployment.state)
 }
 
-fn person(by: &str) -> &str {
-    by.strip_prefix("user:").unwrap_or(by)
-}
-
 /// The budget of the week and what is left of it (UX-13).
 async fn budget(deployment: &Deployment, state: &AppState, open: &[Alarm]) -> Result<String, Problem> {
     let plan = deployment.spec.monitoring.as_ref().map(|plan| plan.alarms.clone()).unwrap_or_default();
@@ -240,7 +237,7 @@ fn alarm_row(alarm: &Alarm) -> AlarmRow {
         since: Moment::of(alarm.raised_at),
         times: alarm.n_raised,
         is_open: alarm.acknowledged_at.is_none(),
-        seen_by: alarm.acknowledged_by.as_deref().map(person).unwrap_or_default().to_owned(),
+        seen_by: alarm.acknowledged_by.as_deref().map(person).unwrap_or_default(),
         why: match &alarm.signal {
             None => String::new(),
             Some(_) => since.map_or_else(|| "found".to_owned(), |at| at.to_string()),
@@ -303,7 +300,7 @@ fn events(line: &Timeline) -> Vec<EventRow> {
         mark: mark(event),
         kind: super::view::spelled(event.kind.name()),
         text: sentence(&event.text),
-        by: person(&event.by).to_owned(),
+        by: person(&event.by),
         at: Moment::of(event.at),
     });
     let mut rows: Vec<EventRow> = rows.collect();
@@ -356,10 +353,11 @@ pub(super) struct AssignForm {
 
 pub(super) async fn assign(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(key): ApiPath<String>,
     ApiForm(form): ApiForm<AssignForm>,
 ) -> Result<Redirect, Problem> {
-    alarms::assign(&state, &key, &form.owner, &form.by).await?;
+    alarms::assign(&state, &headers, &key, &form.owner, &form.by).await?;
     Ok(Redirect::to(local(&form.back)))
 }
 
@@ -375,9 +373,10 @@ pub(super) struct CloseForm {
 
 pub(super) async fn close(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(key): ApiPath<String>,
     ApiForm(form): ApiForm<CloseForm>,
 ) -> Result<Redirect, Problem> {
-    alarms::close(&state, &key, &form.cause, &form.comment, &form.by).await?;
+    alarms::close(&state, &headers, &key, &form.cause, &form.comment, &form.by).await?;
     Ok(Redirect::to(local(&form.back)))
 }

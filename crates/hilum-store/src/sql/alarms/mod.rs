@@ -50,6 +50,7 @@ alarms! {
     }
     notifications {
     fn notification_take(&self, now: Timestamp, hold_seconds: u32, limit: u32) -> Vec<Notification>;
+    fn notification_hold(&self, key: &NotificationKey, hold_seconds: u32, now: Timestamp) -> ();
     fn notification_channel_done(&self, key: &NotificationKey, channel: &str) -> ();
     fn notification_end(&self, key: &NotificationKey, outcome: &NotificationOutcome, now: Timestamp) -> ();
     fn notification_list(&self, alarm: &AlarmKey) -> Vec<Notification>;

@@ -67,6 +67,19 @@ pub(super) async fn notification_take(
     Ok(taken)
 }
 
+pub(super) async fn notification_hold(
+    catalog: &SqlCatalog,
+    key: &NotificationKey,
+    hold_seconds: u32,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const WHAT: &str = "hold a message about an alarm";
+    let mut tx = catalog.database.begin(WHAT).await?;
+    let sql = "UPDATE notification SET due_at = $2 WHERE notification_key = $1 AND state = 'queued'";
+    tx.execute(WHAT, sql, values![key, now.plus_seconds(hold_seconds.into())]).await?;
+    tx.commit(WHAT).await
+}
+
 pub(super) async fn notification_channel_done(
     catalog: &SqlCatalog,
     key: &NotificationKey,

@@ -7,7 +7,7 @@ use crate::sql::act::Act;
 use crate::sql::connection::{json_text, values};
 use crate::{AlarmKey, NotificationKey, StoreError, StudyKey};
 use hilum_audit::{AuditAction, AuditEvent, AuditOutcome, AuditSubject, SubjectKind};
-use hilum_monitor::alarm::{Escalation, IncidentFacts, Intake, code_facts, signal_code, take_in};
+use hilum_monitor::alarm::{Escalation, IncidentFacts, Intake, Told, code_facts, signal_code, take_in};
 use hilum_monitor::{Severity, Signal};
 use hilum_registry::AlarmPlan;
 use hilum_types::Timestamp;
@@ -38,6 +38,7 @@ struct Known {
     key: AlarmKey,
     severity: Severity,
     rules: Vec<String>,
+    acknowledged: bool,
     closed_at: Option<Timestamp>,
 }
 
@@ -139,6 +140,7 @@ async fn enter(act: &mut Act, raised: &Raised<'_>, plan: &AlarmPlan, owner: &str
     let is_open = known.as_ref().is_some_and(|known| known.closed_at.is_none());
     let facts = IncidentFacts {
         open: known.as_ref().filter(|_| is_open).map(|known| known.severity),
+        acknowledged: known.as_ref().is_some_and(|known| is_open && known.acknowledged),
         closed: known.as_ref().and_then(|known| Some((known.closed_at?, known.severity))),
         n_week: if is_open || raised.code == BUDGET { 0 } else { announced_this_week(act, raised.deployment).await? },
     };
@@ -151,8 +153,8 @@ async fn enter(act: &mut Act, raised: &Raised<'_>, plan: &AlarmPlan, owner: &str
             open(act, raised, severity, plan, owner, announce).await?;
             Ok(announce)
         }
-        (Intake::CountUp { worse }, Some(known)) => {
-            count_up(act, raised, severity, plan, &known, worse).await?;
+        (Intake::CountUp { told }, Some(known)) => {
+            count_up(act, raised, severity, plan, &known, told).await?;
             Ok(true)
         }
         (Intake::HeldOff, Some(known)) => {
@@ -182,7 +184,7 @@ async fn known(act: &mut Act, raised: &Raised<'_>) -> Result<Option<Known>, Stor
         None => "AND acknowledged_at IS NULL AND closed_at IS NULL",
     };
     let sql = format!(
-        "SELECT alarm_key, severity, rules, closed_at FROM alarm WHERE incident = $1 {condition} \
+        "SELECT alarm_key, severity, rules, acknowledged_at, closed_at FROM alarm WHERE incident = $1 {condition} \
          ORDER BY alarm_key DESC LIMIT 1"
     );
     let row = act.row(sql, values![incident(raised)]).await?;
@@ -191,6 +193,7 @@ async fn known(act: &mut Act, raised: &Raised<'_>) -> Result<Option<Known>, Stor
             key: row.parse("alarm_key")?,
             severity: row.named("severity", severity_from)?,
             rules: row.json("rules")?,
+            acknowledged: row.time_or_none("acknowledged_at")?.is_some(),
             closed_at: row.time_or_none("closed_at")?,
         })
     })
@@ -253,7 +256,7 @@ async fn count_up(
     severity: Severity,
     plan: &AlarmPlan,
     known: &Known,
-    worse: bool,
+    told: Option<Told>,
 ) -> Result<(), StoreError> {
     let mut rules = known.rules.clone();
     if let Some(signal) = raised.signal
@@ -270,12 +273,16 @@ async fn count_up(
         let signal = raised.signal.map(json_text).transpose()?;
         act.execute(sql, values![&known.key, raised.text, raised.code, signal]).await?;
     }
-    if worse {
+    if let Some(told) = told {
         let begun = Escalation::begin(severity, plan, act.now);
         let sql = "UPDATE alarm SET severity = $2, due_at = $3, level = 0, announced = 1, acknowledged_at = NULL, \
                    acknowledged_by = NULL WHERE alarm_key = $1";
         act.execute(sql, values![&known.key, severity_name(severity), begun.due_at]).await?;
-        act.notify(&known.key, NotificationEvent::Worse, begun.level, &plan.contacts).await?;
+        let event = match told {
+            Told::Worse => NotificationEvent::Worse,
+            Told::StoppedAgain => NotificationEvent::StoppedAgain,
+        };
+        act.notify(&known.key, event, begun.level, &plan.contacts).await?;
     }
     Ok(())
 }
