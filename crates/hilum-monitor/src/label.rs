@@ -80,6 +80,9 @@ pub struct Label {
     pub event_at: Timestamp,
     /// Knowledge time: when the label was entered (MV-27).
     pub recorded_at: Timestamp,
+    /// When the labeller had made up their mind; `None`: an entry from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<Timestamp>,
     /// Who gave it: `user:<name>`, `extractor:<name>`, `peer:<AE title>`.
     pub by: String,
 }

@@ -53,6 +53,21 @@ pub struct LabelFilter {
     pub until: Option<Timestamp>,
     /// Only those older than this one in the list.
     pub after: Option<LabelKey>,
+    /// Who is told.
+    pub told_to: ToldTo,
+}
+
+/// Who is told of labels. What others said of cases of the audit sample, and of results that are hidden from readers, must
+/// not reach somebody who may still be asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ToldTo {
+    /// The program itself, or somebody who oversees it: everything.
+    #[default]
+    Overseer,
+    /// Nobody known.
+    Anybody,
+    /// A reader, as `user:<name>`: also what they said themselves, and what their first impression has revealed.
+    Reader(String),
 }
 
 /// What somebody said of a result that is not known here.
@@ -264,6 +279,9 @@ pub trait Labels: Send + Sync {
         let mut added = self.labels_add(std::slice::from_ref(label), now).await?;
         added.pop().ok_or_else(|| StoreError::Misuse("a label was entered and did not come back".to_owned()))
     }
+
+    /// The label that was entered under an origin.
+    async fn label_of_origin(&self, origin: &str) -> Result<Option<Label>, StoreError>;
 
     /// Labels, newest first.
     async fn label_list(&self, filter: &LabelFilter, limit: u32) -> Result<Vec<Label>, StoreError>;

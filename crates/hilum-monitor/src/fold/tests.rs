@@ -43,6 +43,7 @@ fn label(of: &Observation, truth: Truth) -> Label {
         inclusion_probability: None,
         event_at: of.event_at,
         recorded_at: of.recorded_at.plus_seconds(60),
+        decided_at: None,
         by: "user:anna".to_owned(),
     }
 }

@@ -262,6 +262,7 @@ impl<'a> Course<'a> {
             inclusion_probability: None,
             event_at: observation.event_at,
             recorded_at: observation.recorded_at.plus_micros(1 + (days.min(100_000.0) * DAY as f64) as i64),
+            decided_at: None,
             by: "rehearsal".to_owned(),
         }
     }

@@ -36,6 +36,7 @@ labels! {
     fn label_set_aside(&self, told: &Untied, now: Timestamp) -> SetAside;
     }
     list {
+    fn label_of_origin(&self, origin: &str) -> Option<Label>;
     fn label_list(&self, filter: &LabelFilter, limit: u32) -> Vec<Label>;
     fn label_set_aside_list(&self, limit: u32) -> Vec<SetAside>;
     fn first_read_list(&self, study_key: &StudyKey) -> Vec<FirstRead>;
