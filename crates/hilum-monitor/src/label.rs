@@ -88,6 +88,12 @@ pub struct Label {
 }
 
 impl Label {
+    /// Whether it can be the first label of its class, which counts for rules and as evidence: it says something, and its
+    /// error is known. What cannot be the first takes no other label's place.
+    pub fn can_be_first(&self) -> bool {
+        self.is_validated() && (self.truth != Truth::Uncertain || self.agreement.is_some())
+    }
+
     /// The class that decides what the label may be used for; what is not recorded counts as the worse of what it may be.
     pub fn class(&self) -> Independence {
         match (self.independence, self.exposure) {

@@ -134,6 +134,21 @@ fn labels_that_do_not_count_change_nothing() {
     assert_eq!(n(&good, &[Independence::DirectlyExposed]), 1, "one of another class was not counted for this rule");
 }
 
+/// A run that a late image overtook is no study of its own.
+#[test]
+fn a_superseded_run_feeds_no_rule() {
+    let rules = rules(
+        "[[rule]]\nname='foreign'\nmetric='outside_envelope'\nconsecutive=20\naction='suspend'\n\
+         [[rule]]\nname='noise'\nmetric='feature'\nfeature='noise'\nquantiles=[1,2,3,4,5,6,7,8,9]\nmargin=0.1\n\
+         false_stops_per_year=0.5\nevents_per_day=30\n",
+    );
+    let one = observation(1, "CT1", false);
+    let mut overtaken = Observation { disposition: "withheld".to_owned(), ..one.clone() };
+    assert!(rules.iter().all(|rule| feeds(rule, &one) && feeds(rule, &overtaken)));
+    overtaken.reason_code = "study.reopened".to_owned();
+    assert!(rules.iter().all(|rule| !feeds(rule, &overtaken)));
+}
+
 #[test]
 fn concordance_is_what_exposed_readers_say() {
     let rules = rules(

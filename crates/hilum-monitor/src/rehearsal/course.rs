@@ -274,7 +274,7 @@ impl<'a> Course<'a> {
             Known::Label(label, study) => {
                 let counted = self.counted.entry((label.study_key.clone(), label.finding.clone())).or_default();
                 let earlier = counted.clone();
-                if label.is_validated() && !counted.contains(&label.class()) {
+                if label.can_be_first() && !counted.contains(&label.class()) {
                     counted.push(label.class());
                 }
                 Happening::Label { label, study, earlier }

@@ -95,6 +95,8 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         monitoring::ended_studies_are_observed,
         monitoring::the_deciding_label_stops,
         monitoring::the_state_is_a_fold_over_the_facts,
+        monitoring::a_study_counts_once_for_a_version,
+        monitoring::the_past_stays_as_it_was_known,
         monitoring::a_rule_falls_back,
         alarms::signals_of_one_incident_are_one_alarm,
         alarms::a_spent_budget_is_reported_once,
