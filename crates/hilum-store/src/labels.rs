@@ -302,8 +302,8 @@ pub trait Labels: Send + Sync {
     /// [`StoreError::Refused`] when another message came under the same origin.
     async fn report_add(&self, report: &NewReport, now: Timestamp) -> Result<ReportAdded, StoreError>;
 
-    /// Tie reports to studies that came after them, at most `limit`; says how many.
-    async fn report_link_due(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
+    /// Tie reports that came at or after `since` to studies that came after them, at most `limit`; says how many.
+    async fn report_link_due(&self, since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
     /// Reports, newest first.
     async fn report_list(&self, filter: &ReportFilter, limit: u32) -> Result<Vec<Report>, StoreError>;

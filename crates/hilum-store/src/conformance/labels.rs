@@ -284,11 +284,44 @@ pub(super) async fn reports_are_tied_or_listed(url: String) {
     };
     assert_eq!((of(None).await, of(Some(true)).await, of(Some(false)).await), (4, 1, 3));
     // The study of the fourth comes later.
-    assert_eq!(catalog.report_link_due(at(110), 10).await.unwrap(), 0);
+    assert_eq!(catalog.report_link_due(at(0), at(110), 10).await.unwrap(), 0);
     let late = complete_study(&catalog, "8").await;
-    assert_eq!(catalog.report_link_due(at(120), 10).await.unwrap(), 1);
+    assert_eq!(catalog.report_link_due(at(101), at(120), 10).await.unwrap(), 0, "it came too long ago");
+    assert_eq!(catalog.report_link_due(at(100), at(120), 10).await.unwrap(), 1);
     let linked = ReportFilter { study_key: Some(late), ..ReportFilter::default() };
     assert_eq!(catalog.report_list(&linked, 10).await.unwrap().len(), 1);
+    all_is_well(&catalog).await;
+}
+
+/// Two studies of one accession number: a report that names one of them is tied to no other, also when it comes late.
+pub(super) async fn a_report_is_tied_to_the_study_it_names(url: String) {
+    let catalog = open(&url).await;
+    let naming = |origin: &str, study: &str| NewReport {
+        study_instance_uid: Some(super::material::uid(study)),
+        ..report(origin, "ACC7", "CANARY-1", ReportStatus::Final, 100)
+    };
+    let reason = async |key: &crate::ReportKey| {
+        let all = catalog.report_list(&ReportFilter::default(), 10).await.unwrap();
+        let one = all.into_iter().find(|one| one.key == *key).unwrap();
+        (one.study_key, one.reason.map_or_else(String::new, |reason| reason.code))
+    };
+    // Nothing is held of that accession number yet; then another study of it comes first.
+    let early = catalog.report_add(&naming("m1", "1.2.77"), at(100)).await.unwrap().report.key;
+    assert_eq!(reason(&early).await, (None, "report.no-study".to_owned()));
+    let first = complete_study(&catalog, "7").await;
+    assert_eq!(catalog.report_link_due(at(0), at(110), 10).await.unwrap(), 0);
+    assert_eq!(reason(&early).await, (None, "report.other-study".to_owned()));
+    let late = catalog.report_add(&naming("m2", "1.2.77"), at(111)).await.unwrap().report.key;
+    assert_eq!(reason(&late).await, (None, "report.other-study".to_owned()));
+    let own = catalog.report_add(&naming("m3", "1.2.7"), at(112)).await.unwrap().report;
+    assert_eq!(own.study_key, Some(first));
+    assert_eq!(catalog.report_link_due(at(0), at(113), 10).await.unwrap(), 0);
+    let mut other = super::material::instance("77", 1, "other bytes", at(120));
+    other.header.attributes.insert("AccessionNumber".to_owned(), Phi::new(vec!["ACC7".to_owned()]));
+    let second = super::material::store(&catalog, other).await.study_key().unwrap().clone();
+    assert_eq!(catalog.report_link_due(at(0), at(130), 10).await.unwrap(), 2);
+    assert_eq!(reason(&early).await, (Some(second.clone()), String::new()));
+    assert_eq!(reason(&late).await, (Some(second), String::new()));
     all_is_well(&catalog).await;
 }
 

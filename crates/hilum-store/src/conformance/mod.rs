@@ -90,6 +90,7 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         labels::a_label_is_entered_once,
         labels::an_answer_without_a_target_is_kept,
         labels::reports_are_tied_or_listed,
+        labels::a_report_is_tied_to_the_study_it_names,
         labels::the_last_final_report_counts,
         labels::the_audit_sample_keeps_its_probability,
         monitoring::ended_studies_are_observed,

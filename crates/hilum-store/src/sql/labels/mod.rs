@@ -43,7 +43,7 @@ labels! {
     }
     reports {
     fn report_add(&self, report: &NewReport, now: Timestamp) -> ReportAdded;
-    fn report_link_due(&self, now: Timestamp, limit: u32) -> u32;
+    fn report_link_due(&self, since: Timestamp, now: Timestamp, limit: u32) -> u32;
     fn report_list(&self, filter: &ReportFilter, limit: u32) -> Vec<Report>;
     fn report_unread(&self, since: Timestamp, limit: u32) -> Vec<Unread>;
     fn report_read(&self, unread: &Unread, labels: &[NewLabel], now: Timestamp) -> Vec<Label>;
