@@ -50,6 +50,13 @@ pub(crate) struct LabelBody {
     by: String,
 }
 
+impl LabelBody {
+    /// For whom it would tell what the model said.
+    pub(super) fn forget_probability(&mut self) {
+        self.inclusion_probability = None;
+    }
+}
+
 fn name_of(value: impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
