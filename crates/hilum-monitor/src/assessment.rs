@@ -1,7 +1,7 @@
 //! What a reader answers to a result, as labels, and how far the reader was from what the model said.
 
 use crate::{Agreement, LabelSource, Truth};
-use hilum_types::{Exposure, Independence, ModelOutput, Presence};
+use hilum_types::{Exposure, Independence, ModelOutput, Presence, Timestamp};
 
 /// What somebody says of a result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,6 +50,24 @@ pub enum LabelError {
         /// `present` or `absent`.
         truth: &'static str,
     },
+    /// Nobody can judge a study that is not there.
+    #[error(
+        "it was decided at {decided_at}, and the first image of the study came at {first_image_at}; state when it was decided"
+    )]
+    DecidedTooEarly {
+        /// What was stated.
+        decided_at: Timestamp,
+        /// When the first image was received.
+        first_image_at: Timestamp,
+    },
+    /// In the future.
+    #[error("it was decided at {decided_at}, and it is {now} here; state when it was decided, or correct the clock")]
+    DecidedLater {
+        /// What was stated.
+        decided_at: Timestamp,
+        /// When the label is entered.
+        now: Timestamp,
+    },
     /// The extractor's declaration cannot be carried out.
     #[error("extractor {name}: {problem}")]
     Extractor {
@@ -85,7 +103,7 @@ pub fn said(output: &ModelOutput) -> Vec<(String, Presence)> {
 /// agreement leaves the truth uncertain.
 ///
 /// # Errors
-/// Every variant of [`LabelError`] but `Extractor`.
+/// [`LabelError::UnknownFinding`], [`LabelError::WhichFinding`], [`LabelError::Nothing`], [`LabelError::Contradiction`].
 pub fn truths(said: &[(String, Presence)], answer: &Answer) -> Result<Vec<Told>, LabelError> {
     if answer.agreement.is_none() && answer.truth.is_none() {
         return Err(LabelError::Nothing);
@@ -140,7 +158,17 @@ pub enum Shown {
 
 /// Exposure and independence of a label: derived from what reached whom and when, never from what the labeller says
 /// (MV-24).
-pub fn independence(source: LabelSource, shown: Shown) -> (Exposure, Option<Independence>) {
+///
+/// Whoever answers the model's answer has it, whatever is recorded of how: what is true is then copied from the output, or
+/// turned round, and would measure the model against itself.
+pub fn independence(
+    source: LabelSource,
+    agreement: Option<Agreement>,
+    shown: Shown,
+) -> (Exposure, Option<Independence>) {
+    if agreement.is_some() {
+        return (Exposure::Exposed, Some(Independence::DirectlyExposed));
+    }
     let exposed = match source {
         LabelSource::Assessment | LabelSource::Adjudication => Independence::DirectlyExposed,
         LabelSource::Report => Independence::IndirectlyExposed,
@@ -150,6 +178,25 @@ pub fn independence(source: LabelSource, shown: Shown) -> (Exposure, Option<Inde
         Shown::No => (Exposure::Unexposed, Some(Independence::Unexposed)),
         Shown::Perhaps => (Exposure::Unknown, None),
         Shown::Yes => (Exposure::Exposed, Some(exposed)),
+    }
+}
+
+/// Whether somebody can have made up their mind at `decided_at`: what is stated for it decides whether the label counts as
+/// independent. A report states when it was written, on a clock of its own, and is not asked.
+///
+/// # Errors
+/// [`LabelError::DecidedTooEarly`] before the first image of the study came in; [`LabelError::DecidedLater`] after `now`.
+pub fn decided_in_time(
+    source: LabelSource,
+    decided_at: Timestamp,
+    first_image_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), LabelError> {
+    match source {
+        LabelSource::Report => Ok(()),
+        _ if decided_at < first_image_at => Err(LabelError::DecidedTooEarly { decided_at, first_image_at }),
+        _ if now < decided_at => Err(LabelError::DecidedLater { decided_at, now }),
+        _ => Ok(()),
     }
 }
 
@@ -203,10 +250,27 @@ mod tests {
     #[test]
     fn independence_follows_what_was_shown() {
         use LabelSource::{Adjudication, Assessment, FollowUp, Report};
-        assert_eq!(independence(Assessment, Shown::Yes).1, Some(Independence::DirectlyExposed));
-        assert_eq!(independence(Report, Shown::Yes).1, Some(Independence::IndirectlyExposed));
-        assert_eq!(independence(FollowUp, Shown::Yes).1, Some(Independence::PostAction));
-        assert_eq!(independence(Adjudication, Shown::No), (Exposure::Unexposed, Some(Independence::Unexposed)));
-        assert_eq!(independence(Report, Shown::Perhaps), (Exposure::Unknown, None));
+        let class = |source, shown| independence(source, None, shown);
+        assert_eq!(class(Assessment, Shown::Yes).1, Some(Independence::DirectlyExposed));
+        assert_eq!(class(Report, Shown::Yes).1, Some(Independence::IndirectlyExposed));
+        assert_eq!(class(FollowUp, Shown::Yes).1, Some(Independence::PostAction));
+        assert_eq!(class(Adjudication, Shown::No), (Exposure::Unexposed, Some(Independence::Unexposed)));
+        assert_eq!(class(Report, Shown::Perhaps), (Exposure::Unknown, None));
+        for agreement in [Agreement::Agree, Agreement::Disagree, Agreement::Correct] {
+            let answered = independence(Assessment, Some(agreement), Shown::No);
+            assert_eq!(answered, (Exposure::Exposed, Some(Independence::DirectlyExposed)), "who answers it knows it");
+        }
+    }
+
+    #[test]
+    fn a_mind_is_made_up_between_the_first_image_and_now() {
+        let at = |seconds| Timestamp::from_micros(0).plus_seconds(seconds);
+        let told = |source, decided_at| decided_in_time(source, at(decided_at), at(10), at(20));
+        assert!([10, 15, 20].into_iter().all(|second| told(LabelSource::Adjudication, second).is_ok()));
+        for source in [LabelSource::Assessment, LabelSource::Adjudication, LabelSource::FollowUp] {
+            assert!(matches!(told(source, 9), Err(LabelError::DecidedTooEarly { .. })));
+            assert!(matches!(told(source, 21), Err(LabelError::DecidedLater { .. })));
+        }
+        assert!([9, 21].into_iter().all(|second| told(LabelSource::Report, second).is_ok()), "by a clock of its own");
     }
 }

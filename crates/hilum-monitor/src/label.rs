@@ -80,11 +80,20 @@ pub struct Label {
     pub event_at: Timestamp,
     /// Knowledge time: when the label was entered (MV-27).
     pub recorded_at: Timestamp,
+    /// When the labeller had made up their mind; `None`: an entry from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<Timestamp>,
     /// Who gave it: `user:<name>`, `extractor:<name>`, `peer:<AE title>`.
     pub by: String,
 }
 
 impl Label {
+    /// Whether it can be the first label of its class, which counts for rules and as evidence: it says something, and its
+    /// error is known. What cannot be the first takes no other label's place.
+    pub fn can_be_first(&self) -> bool {
+        self.is_validated() && (self.truth != Truth::Uncertain || self.agreement.is_some())
+    }
+
     /// The class that decides what the label may be used for; what is not recorded counts as the worse of what it may be.
     pub fn class(&self) -> Independence {
         match (self.independence, self.exposure) {

@@ -53,6 +53,21 @@ pub struct LabelFilter {
     pub until: Option<Timestamp>,
     /// Only those older than this one in the list.
     pub after: Option<LabelKey>,
+    /// Who is told.
+    pub told_to: ToldTo,
+}
+
+/// Who is told of labels. What others said of cases of the audit sample, and of results that are hidden from readers, must
+/// not reach somebody who may still be asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ToldTo {
+    /// The program itself, or somebody who oversees it: everything.
+    #[default]
+    Overseer,
+    /// Nobody known.
+    Anybody,
+    /// A reader, as `user:<name>`: also what they said themselves, and what their first impression has revealed.
+    Reader(String),
 }
 
 /// What somebody said of a result that is not known here.
@@ -265,6 +280,9 @@ pub trait Labels: Send + Sync {
         added.pop().ok_or_else(|| StoreError::Misuse("a label was entered and did not come back".to_owned()))
     }
 
+    /// The label that was entered under an origin.
+    async fn label_of_origin(&self, origin: &str) -> Result<Option<Label>, StoreError>;
+
     /// Labels, newest first.
     async fn label_list(&self, filter: &LabelFilter, limit: u32) -> Result<Vec<Label>, StoreError>;
 
@@ -284,8 +302,8 @@ pub trait Labels: Send + Sync {
     /// [`StoreError::Refused`] when another message came under the same origin.
     async fn report_add(&self, report: &NewReport, now: Timestamp) -> Result<ReportAdded, StoreError>;
 
-    /// Tie reports to studies that came after them, at most `limit`; says how many.
-    async fn report_link_due(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
+    /// Tie reports that came at or after `since` to studies that came after them, at most `limit`; says how many.
+    async fn report_link_due(&self, since: Timestamp, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
     /// Reports, newest first.
     async fn report_list(&self, filter: &ReportFilter, limit: u32) -> Result<Vec<Report>, StoreError>;

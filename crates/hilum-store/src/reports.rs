@@ -1,6 +1,6 @@
 //! From a received report to labels: keep it, tie it to its study, read it with the declared extractors.
 
-use crate::labels::{NewLabel, NewReport, ReportAdded, Unread};
+use crate::labels::{NewLabel, NewReport, Report, ReportAdded, Unread};
 use crate::{BlobStore, Catalog, ErrorKind, StoreError};
 use bytes::Bytes;
 use hilum_monitor::report::{Extractor, ReportStatus, declaration_digest};
@@ -30,18 +30,24 @@ pub async fn keep_report(
     catalog.report_add(&report, now).await
 }
 
-/// Tie reports to studies that came later, and read those that are due. A report that cannot be read is left for the
-/// next round; says how many labels were entered.
+/// Tie reports to studies that came later, and read those that are due; says how many labels were entered. One whose text
+/// is damaged or gone raises an alarm and counts as read; one that fails otherwise is left for the next round, and the
+/// others go on.
 ///
 /// # Errors
-/// What the catalog says; what was entered before stays.
+/// What the catalog says, of the first that failed; what was entered stays.
 pub async fn read_reports(catalog: &dyn Catalog, blobs: &dyn BlobStore, now: Timestamp) -> Result<usize, StoreError> {
-    catalog.report_link_due(now, ROUND).await?;
-    let mut n_labels = 0;
-    for unread in catalog.report_unread(now.plus_seconds(-LATE_SECONDS), ROUND).await? {
-        n_labels += read_one(catalog, blobs, &unread, now).await?.len();
+    let since = now.plus_seconds(-LATE_SECONDS);
+    catalog.report_link_due(since, now, ROUND).await?;
+    let (mut n_labels, mut failed) = (0, None);
+    for unread in catalog.report_unread(since, ROUND).await? {
+        match read_one(catalog, blobs, &unread, now).await {
+            Ok(labels) => n_labels += labels.len(),
+            Err(error) if error.of_whole_batch().is_some() => return Err(error),
+            Err(error) => failed = failed.or(Some(error)),
+        }
     }
-    Ok(n_labels)
+    failed.map_or(Ok(n_labels), Err)
 }
 
 async fn read_one(
@@ -57,16 +63,22 @@ async fn read_one(
     if !specs.is_empty() {
         let text = match blobs.blob_get(&unread.report.blob).await {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
                 let (text, study_key) = (error.to_string(), unread.report.study_key.as_ref());
                 catalog.alarm_raise("report-unreadable", &text, study_key, None, now).await?;
                 String::new()
             }
             Err(error) => return Err(error),
         };
-        for spec in &specs {
+        let (report, read_by) = (unread.clone(), specs.clone());
+        // Much work for a long text: it must not hold up what else runs here.
+        let said = tokio::task::spawn_blocking(move || {
+            read_by.iter().map(|spec| truth_of(&report.report, spec, &text)).collect::<Vec<_>>()
+        });
+        let said = said.await.map_err(|error| StoreError::Misuse(format!("a report was not read: {error}")))?;
+        for (spec, truth) in specs.iter().zip(said) {
             let measured = is_measured(catalog, spec).await?;
-            labels.extend(label_of(unread, spec, &text, measured));
+            labels.extend(truth.and_then(|truth| label_of(unread, spec, truth, measured)));
         }
     }
     catalog.report_read(unread, &labels, now).await
@@ -74,24 +86,27 @@ async fn read_one(
 
 /// What a report says of one finding. A corrected report that no longer speaks of it, and one that was taken back,
 /// take away what an earlier version said.
-fn label_of(unread: &Unread, spec: &ExtractorSpec, text: &str, measured: bool) -> Option<NewLabel> {
-    let report = &unread.report;
+fn truth_of(report: &Report, spec: &ExtractorSpec, text: &str) -> Option<Truth> {
     let read = || match Extractor::new(spec) {
         Ok(extractor) => extractor.read(text, &report.codes).truth,
         Err(_) => None,
     };
-    let truth = match report.status {
+    match report.status {
         ReportStatus::Cancelled => Some(Truth::Uncertain),
         ReportStatus::Corrected => read().or(Some(Truth::Uncertain)),
         ReportStatus::Preliminary | ReportStatus::Final => read(),
-    };
+    }
+}
+
+fn label_of(unread: &Unread, spec: &ExtractorSpec, truth: Truth, measured: bool) -> Option<NewLabel> {
+    let report = &unread.report;
     Some(NewLabel {
         origin: format!("report:{}:{}:{}:{}", report.key, unread.deployment, unread.revision, spec.finding),
         study_key: report.study_key.clone()?,
         revision: Some(unread.revision),
         deployment: unread.deployment.clone(),
         finding: spec.finding.clone(),
-        truth: truth?,
+        truth,
         agreement: None,
         source: LabelSource::Report,
         extractor: Some(spec.label()),

@@ -100,7 +100,8 @@ async fn labels_of(
                 source: LabelSource::Assessment,
                 extractor: None,
                 extractor_measured: false,
-                decided_at: instance.received_at,
+                // A clock that was set back must not make it late.
+                decided_at: instance.received_at.min(context.clock.now()),
                 report: None,
                 comment: None,
                 by: format!("peer:{}", instance.origin.peer),

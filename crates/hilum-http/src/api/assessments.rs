@@ -1,7 +1,7 @@
 //! What readers answer to results (AV-19).
 
 use super::extract::ApiJson;
-use super::journey::output_of;
+use super::journey::{is_hidden, output_of};
 use super::labels::LabelBody;
 use crate::sessions::{permitted, person_in, prove};
 use crate::state::AppState;
@@ -35,6 +35,9 @@ pub(crate) struct AssessmentRequest {
     pub(crate) result: Option<String>,
     /// Deployment whose result is meant; may be left out when only one analysed the study.
     pub(crate) deployment: Option<String>,
+    /// Revision of the study whose result was seen; refused when the deployment has analysed a later one since. Left out:
+    /// the latest.
+    pub(crate) revision: Option<u32>,
     /// Finding label within the package; left out: all of them.
     pub(crate) finding: Option<String>,
     /// `agree`, `disagree` or `correct`; left out by somebody who only says what is true.
@@ -62,7 +65,8 @@ pub(crate) struct AssessmentBody {
 
 /// Answer a result: agree, disagree, correct, or say what is true.
 ///
-/// Whether the reader had seen the output of a model is derived from what had left when, not taken from the request.
+/// Whether the reader had seen the output of a model is derived from what had left when, not taken from the request. A
+/// result that is hidden from the reader cannot be agreed with: only what is true can be said of it.
 #[utoipa::path(post, path = "/api/v1/assessments", tag = "labels", operation_id = "add_assessment",
     security(("session" = []), ("session_cookie" = []), ("password" = [])),
     request_body = AssessmentRequest,
@@ -109,7 +113,7 @@ pub(crate) async fn assess(
     let comment = comment(request.comment.as_deref())?;
     let (by, now) = (format!("user:{}", reader.name), state.now());
     let origin = origin(request, &by, now)?;
-    let (key, deployment, journey, revision) = match target(state, request).await? {
+    let Target { key, deployment, journey, revision } = match target(state, request).await? {
         Ok(found) => found,
         Err(reason) => {
             let kept = Untied {
@@ -127,9 +131,36 @@ pub(crate) async fn assess(
             return Ok(AssessmentBody { labels: Vec::new(), set_aside: Some(kept.told.reason.text) });
         }
     };
-    let inference = journey.inferences.iter().find(|i| i.deployment == deployment && i.revision == revision);
-    let output = inference.and_then(output_of).ok_or_else(|| bad("that result holds no findings to answer"))?;
-    let told = truths(&said(&output), &answer).map_err(|error| bad(error.to_string()))?;
+    let output = |revision| {
+        let run = journey.inferences.iter().find(|i| i.deployment == deployment && i.revision == revision);
+        let output = run.and_then(output_of).map(|output| said(&output)).filter(|said| !said.is_empty());
+        output.ok_or_else(|| bad("that result holds no findings to answer"))
+    };
+    let finding = match &answer.finding {
+        Some(finding) => finding.clone(),
+        None => output(revision)?.swap_remove(0).0,
+    };
+    // A repetition is about the revision that was answered, whatever was analysed since.
+    let earlier = state.catalog.label_of_origin(&format!("{origin}:{finding}")).await?;
+    let earlier = earlier.filter(|label| label.study_key == key.as_str() && label.deployment == deployment);
+    let newest = journey.inferences.iter().filter(|i| i.deployment == deployment).map(|i| i.revision).max();
+    let revision = match &earlier {
+        Some(label) => label.revision,
+        None if request.revision.is_some_and(|asked| Some(asked) != newest) => return Err(outdated()),
+        None => revision,
+    };
+    let reads = state.catalog.first_read_list(&key).await?;
+    let revealed =
+        reads.iter().any(|read| read.reader == by && read.deployment == deployment && read.revision <= revision);
+    let hidden = is_hidden(&journey, &state.catalog.deployment_list().await?, &deployment, revision, revealed);
+    let repeated = earlier.is_some_and(|label| label.agreement == answer.agreement);
+    if hidden && answer.agreement.is_some() && !repeated {
+        return Err(Problem::new(
+            ProblemCode::Conflict,
+            "the result is not shown to you, so that it cannot be agreed with; say what is true instead",
+        ));
+    }
+    let told = truths(&output(revision)?, &answer).map_err(|error| bad(error.to_string()))?;
     let labels: Vec<NewLabel> = told
         .into_iter()
         .map(|one| NewLabel {
@@ -150,7 +181,17 @@ pub(crate) async fn assess(
         })
         .collect();
     let added = state.catalog.labels_add(&labels, now).await?;
-    Ok(AssessmentBody { labels: added.iter().map(LabelBody::from).collect(), set_aside: None })
+    let mut labels: Vec<LabelBody> = added.iter().map(LabelBody::from).collect();
+    if hidden {
+        // The probability is that of a stratum, and the stratum is what the model said.
+        labels.iter_mut().for_each(LabelBody::forget_probability);
+    }
+    Ok(AssessmentBody { labels, set_aside: None })
+}
+
+fn outdated() -> Problem {
+    let message = "a late image came, and the study was analysed again since you saw it; look at it again";
+    Problem::new(ProblemCode::Conflict, message)
 }
 
 fn comment(text: Option<&str>) -> Result<Option<Phi<String>>, Problem> {
@@ -181,7 +222,13 @@ fn origin(request: &AssessmentRequest, by: &str, now: Timestamp) -> Result<Strin
     Ok(format!("assessment:{by}:key:{key}"))
 }
 
-type Target = (StudyKey, String, Journey, u32);
+/// A result that is answered.
+struct Target {
+    key: StudyKey,
+    deployment: String,
+    journey: Journey,
+    revision: u32,
+}
 
 /// What is answered; a reason when it is not known here.
 async fn target(state: &AppState, request: &AssessmentRequest) -> Result<Result<Target, Reason>, Problem> {
@@ -197,7 +244,7 @@ async fn target(state: &AppState, request: &AssessmentRequest) -> Result<Result<
             }
         }
         (None, Some(study)) => match super::find_study(state, study).await {
-            Ok(study) => (study.key, request.deployment.clone(), None),
+            Ok(study) => (study.key, request.deployment.clone(), request.revision),
             Err(problem) if problem.code == ProblemCode::StudyNotFound => {
                 return unknown("an answer speaks of a study that is not held here");
             }
@@ -218,8 +265,8 @@ async fn target(state: &AppState, request: &AssessmentRequest) -> Result<Result<
         (None, []) => return unknown("an answer speaks of a study that no model has analysed"),
         (None, _) => return Err(bad(format!("several models analysed the study; name one of {}", ran.join(", ")))),
     };
-    match revision.or(of(&deployment)) {
-        Some(revision) => Ok(Ok((key, deployment, journey, revision))),
+    match of(&deployment).map(|newest| revision.unwrap_or(newest)) {
+        Some(revision) => Ok(Ok(Target { key, deployment, journey, revision })),
         None => unknown("an answer speaks of a model that has not analysed the study"),
     }
 }

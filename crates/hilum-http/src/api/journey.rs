@@ -143,7 +143,13 @@ fn retraction_of<'a>(journey: &'a Journey, name: &str, revision: u32) -> Option<
 }
 
 /// Whether readers may not see what the model said: it ran in shadow, or the deployment's reading mode says so.
-fn is_hidden(journey: &Journey, deployments: &[Deployment], name: &str, revision: u32, revealed: bool) -> bool {
+pub(crate) fn is_hidden(
+    journey: &Journey,
+    deployments: &[Deployment],
+    name: &str,
+    revision: u32,
+    revealed: bool,
+) -> bool {
     let mode = deployments.iter().find(|d| d.spec.name == name).map(|d| d.spec.reading_mode);
     let kept_back = journey.results.iter().any(|r| r.deployment == name && r.revision == revision && !r.released);
     let shadow = journey.decisions.iter().any(|(r, record)| {

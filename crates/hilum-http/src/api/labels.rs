@@ -3,12 +3,15 @@
 use super::extract::{ApiPath, ApiQuery};
 use super::lists::{invalid, limit};
 use super::schema::List;
+use crate::sessions::person;
 use crate::state::AppState;
 use crate::{Problem, ProblemCode};
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use hilum_monitor::Label;
-use hilum_store::labels::{AuditCase, LabelFilter, SetAside};
+use hilum_store::governance::User;
+use hilum_store::labels::{AuditCase, LabelFilter, SetAside, ToldTo};
 use hilum_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -42,7 +45,16 @@ pub(crate) struct LabelBody {
     event_at: String,
     /// When the label was entered.
     recorded_at: String,
+    /// When the labeller had made up their mind; nothing for labels of earlier versions.
+    decided_at: Option<String>,
     by: String,
+}
+
+impl LabelBody {
+    /// For whom it would tell what the model said.
+    pub(super) fn forget_probability(&mut self) {
+        self.inclusion_probability = None;
+    }
 }
 
 fn name_of(value: impl Serialize) -> String {
@@ -67,6 +79,7 @@ impl From<&Label> for LabelBody {
             inclusion_probability: label.inclusion_probability,
             event_at: label.event_at.to_string(),
             recorded_at: label.recorded_at.to_string(),
+            decided_at: label.decided_at.map(|at| at.to_string()),
             by: label.by.clone(),
         }
     }
@@ -122,14 +135,28 @@ pub(super) struct LabelQuery {
     before: Option<String>,
 }
 
+/// Who may read what everybody said, also of results that are still to be judged by others.
+const OVERSEERS: [&str; 2] = ["governance", "auditor"];
+
 /// Labels, newest first, as they were known at any time.
+///
+/// What others said of cases of the audit sample and of results that are hidden from readers is left out, unless the
+/// request is signed in by somebody with the role governance or auditor: it would make the next answer depend on it.
 #[utoipa::path(get, path = "/api/v1/labels", tag = "labels", operation_id = "list_labels", params(LabelQuery),
     responses((status = 200, description = "The latest of them", body = List<LabelBody>),
         (status = "default", description = "Problem", body = crate::ProblemBody)))]
 pub(super) async fn list_labels(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiQuery(query): ApiQuery<LabelQuery>,
 ) -> Result<Json<List<LabelBody>>, Problem> {
+    let asking = person(&state, &headers).await?;
+    let oversees = |user: &User| user.roles.iter().any(|role| OVERSEERS.contains(&role.as_str()));
+    let told_to = match &asking {
+        Some(user) if oversees(user) => ToldTo::Overseer,
+        Some(user) => ToldTo::Reader(format!("user:{}", user.name)),
+        None => ToldTo::Anybody,
+    };
     let until = query.as_of.as_deref().map(str::parse::<Timestamp>).transpose();
     let after = query.before.as_deref().map(str::parse).transpose();
     let study = match &query.study {
@@ -141,6 +168,7 @@ pub(super) async fn list_labels(
         deployment: query.deployment,
         until: until.map_err(|_| invalid("as_of must be a time such as 2026-11-23T09:12:41Z"))?,
         after: after.map_err(|_| invalid("before must be the key of a label"))?,
+        told_to,
     };
     Ok(Json(List::of(&state.catalog.label_list(&filter, limit(query.limit)?).await?)))
 }
@@ -171,10 +199,10 @@ pub(crate) struct AuditCaseBody {
     /// Opaque key of the study.
     study: String,
     revision: u32,
-    /// `positive`, `negative` or `indeterminate`: what the model had said of the study.
-    stratum: String,
-    /// Probability with which it was drawn.
-    probability: f64,
+    /// `positive`, `negative` or `indeterminate`: what the model had said of the study. Only once it is adjudicated.
+    stratum: Option<String>,
+    /// Probability with which it was drawn, which is that of the stratum. Only once it is adjudicated.
+    probability: Option<f64>,
     /// Digest of the seed.
     seed: String,
     drawn_at: String,
@@ -187,8 +215,8 @@ impl From<&AuditCase> for AuditCaseBody {
         AuditCaseBody {
             study: case.study_key.to_string(),
             revision: case.revision,
-            stratum: case.stratum.name().to_owned(),
-            probability: case.probability,
+            stratum: case.adjudicated_at.map(|_| case.stratum.name().to_owned()),
+            probability: case.adjudicated_at.map(|_| case.probability),
             seed: case.seed.to_string(),
             drawn_at: case.drawn_at.to_string(),
             adjudicated_at: case.adjudicated_at.map(|at| at.to_string()),

@@ -68,6 +68,8 @@ pub(super) async fn sign_out(
 #[derive(Deserialize)]
 pub(super) struct AnswerForm {
     deployment: String,
+    /// Revision whose result was on the page.
+    revision: u32,
     finding: String,
     /// `agree`, `disagree`, or `correct-` or `see-` with what is true.
     answer: String,
@@ -94,6 +96,7 @@ pub(super) async fn answer(
     let request = AssessmentRequest {
         study: Some(study.to_string()),
         deployment: Some(form.deployment),
+        revision: Some(form.revision),
         finding: Some(form.finding),
         agreement,
         truth,

@@ -24,6 +24,8 @@ pub(super) struct Reader {
 /// The buttons for one finding.
 pub(super) struct AnswerCell {
     pub(super) deployment: String,
+    /// Revision whose result is on the page.
+    pub(super) revision: u32,
     pub(super) finding: String,
     /// What is answered, for those who do not see the row.
     pub(super) about: String,
@@ -71,6 +73,7 @@ impl Reader {
         let n_given = self.labels.iter().filter(own).count();
         AnswerCell {
             deployment: deployment.to_owned(),
+            revision,
             finding: finding.to_owned(),
             about: format!("{meaning}, {deployment}"),
             key: format!("page:{study}:{revision}:{deployment}:{finding}:{n_given}"),

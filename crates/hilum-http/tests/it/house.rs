@@ -35,7 +35,7 @@ pub(crate) struct House {
     pub(crate) router: Router,
     clock: Arc<AtomicI64>,
     pub(crate) package: Digest,
-    _folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl House {
@@ -55,7 +55,7 @@ impl House {
         let mut state = AppState::new(catalog.clone(), committer, now);
         change(&mut state);
         let package = Digest::of(b"package");
-        House { router: router(state.clone()), state, catalog, clock, package, _folder: folder }
+        House { router: router(state.clone()), state, catalog, clock, package, folder }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -232,7 +232,8 @@ impl House {
         let mut results = Vec::new();
         for (kind, object) in [(ResultKind::Report, Object::new(77, 1)), (ResultKind::KeyImage, key_image)] {
             let file = object.file();
-            let uid = Uid::derived(&[study_key.as_str(), &deployment, kind.name()]);
+            let revision = job.revision.unwrap().to_string();
+            let uid = Uid::derived(&[study_key.as_str(), &revision, &deployment, kind.name()]);
             let blob = self.state.blobs.blob_put(Bytes::from(file)).await.unwrap();
             results.push(NewResult {
                 kind,

@@ -4,6 +4,7 @@ use crate::house::House;
 use crate::object::Object;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
+use hilum_registry::monitoring::ExtractorSpec;
 use hilum_store::people::new_user;
 use hilum_types::Presence;
 use http_body_util::BodyExt;
@@ -115,8 +116,9 @@ async fn the_page_takes_answers_in_two_presses() {
         text[at..].split('"').next().unwrap().to_owned()
     };
     let form = format!(
-        "deployment={}&finding={}&key={}&answer=disagree",
+        "deployment={}&revision={}&finding={}&key={}&answer=disagree",
         field(&text, "deployment"),
+        field(&text, "revision"),
         field(&text, "finding"),
         field(&text, "key")
     );
@@ -147,8 +149,90 @@ async fn a_hidden_result_is_answered_blind() {
     let page = String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
     assert!(page.contains("What do you see?") && page.contains("value=\"see-present\""));
     assert!(!page.contains("value=\"agree\""));
+    // To agree would copy what the model said into the truth, and tell it to whoever asks.
+    let mut told = Vec::new();
+    for more in [json!({}), json!({ "truth": "absent" }), json!({ "truth": "present" })] {
+        let mut asked = json!({ "study": study, "finding": "nodule", "agreement": "agree" });
+        asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (status, body) = answer(&house, &anna, asked).await;
+        assert_eq!(status, StatusCode::CONFLICT, "{body}");
+        assert!(body["message"].as_str().unwrap().contains("not shown to you"), "{body}");
+        told.push(body);
+    }
+    assert!(told.iter().all(|body| *body == told[0]), "the refusal says nothing of the output");
     let (_, body) = answer(&house, &anna, json!({ "study": study, "finding": "nodule", "truth": "absent" })).await;
     assert_eq!((&body["labels"][0]["class"], &body["labels"][0]["agreement"]), (&"unexposed".into(), &Value::Null));
+    // What anna says of it is told to her, and to whoever oversees, and to nobody else.
+    let bo = reader(&house, "bo", "radiologist").await;
+    let overseer = reader(&house, "gov", "governance").await;
+    for (token, wanted) in [(None, 0), (Some(&bo), 0), (Some(&anna), 1), (Some(&overseer), 1)] {
+        assert_eq!(labels_told(&house, token).await, wanted);
+    }
+}
+
+async fn labels_told(house: &House, token: Option<&String>) -> usize {
+    let mut request = Request::get("/api/v1/labels").header(header::HOST, "localhost");
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let response = house.send(request.body(Body::empty()).unwrap()).await;
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let body: Value = serde_json::from_slice(&bytes).unwrap();
+    body["items"].as_array().unwrap().len()
+}
+
+/// A press says what was seen: after a late image the page is another one.
+#[tokio::test]
+async fn an_answer_is_about_the_revision_that_was_shown() {
+    let house = House::new().await;
+    let study = analysed(&house, "active").await;
+    let anna = reader(&house, "anna", "radiologist").await;
+    let press = |key: &str, revision: Value| {
+        let target = json!({ "study": study, "deployment": "chest", "revision": revision });
+        let mut asked = json!({ "finding": "nodule", "agreement": "agree", "key": key });
+        asked.as_object_mut().unwrap().extend(target.as_object().unwrap().clone());
+        asked
+    };
+    let (status, shown) = answer(&house, &anna, press("1", json!(1))).await;
+    assert_eq!((status, &shown["labels"][0]["revision"]), (StatusCode::CREATED, &json!(1)), "{shown}");
+    let (_, any) = answer(&house, &anna, press("2", Value::Null)).await;
+    house.stow(&[Object::new(1, 2)]).await;
+    house.complete().await;
+    house.evaluate(&[("chest", None)]).await;
+    house.infer(Presence::Absent).await;
+    assert_eq!(answer(&house, &anna, press("1", json!(1))).await, (StatusCode::CREATED, shown), "the same again");
+    assert_eq!(answer(&house, &anna, press("2", Value::Null)).await, (StatusCode::CREATED, any), "the same again");
+    let (status, body) = answer(&house, &anna, press("3", json!(1))).await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &"conflict".into()), "{body}");
+    let (status, body) = answer(&house, &anna, press("3", json!(2))).await;
+    assert_eq!(status, StatusCode::CREATED, "{body}");
+    assert_eq!((&body["labels"][0]["revision"], &body["labels"][0]["truth"]), (&json!(2), &"absent".into()));
+}
+
+/// MV-26: the worklist does not say what the model said before somebody has said what is true.
+#[tokio::test]
+async fn the_worklist_is_blind() {
+    let house = House::new().await;
+    house.deploy(&[("chest", "active")]).await;
+    let mut spec = house.catalog.deployment_get("chest").await.unwrap().unwrap().spec;
+    let sample = json!({ "seed": "2026", "positive": 1.0, "negative": 1.0 });
+    spec.monitoring = Some(serde_json::from_value(json!({ "labels": { "audit_sample": sample } })).unwrap());
+    house.catalog.deployment_apply(&spec, house.package, "user:test", house.now()).await.unwrap();
+    house.stow(&[Object::new(1, 1)]).await;
+    house.complete().await;
+    let study = house.evaluate(&[("chest", None)]).await.to_string();
+    house.infer(Presence::Present).await;
+    let anna = reader(&house, "anna", "radiologist").await;
+    let cases = async || house.json("/api/v1/deployments/chest/audit-sample").await["items"][0].clone();
+    let open = cases().await;
+    assert_eq!((&open["study"], &open["adjudicated_at"]), (&study.as_str().into(), &Value::Null));
+    assert_eq!((&open["stratum"], &open["probability"]), (&Value::Null, &Value::Null));
+    let (status, body) = answer(&house, &anna, json!({ "study": study, "finding": "nodule", "truth": "absent" })).await;
+    assert_eq!(status, StatusCode::CREATED, "{body}");
+    let done = cases().await;
+    assert_eq!((&done["stratum"], &done["probability"]), (&"positive".into(), &json!(1.0)));
+    assert_eq!(labels_told(&house, None).await, 0, "the next who adjudicates is not told");
+    assert_eq!(labels_told(&house, Some(&anna)).await, 1);
 }
 
 async fn fhir(house: &House, token: &str, resource: Value) -> (StatusCode, Value) {
@@ -241,4 +325,85 @@ async fn a_form_in_base64_may_be_broken_into_lines() {
     assert_eq!(house.state.blobs.blob_get(&kept[0].blob).await.unwrap(), "No nodule.".as_bytes());
     report["presentedForm"][0]["data"] = json!("Tm8g*");
     assert_eq!(fhir(&house, "", report).await.0, StatusCode::BAD_REQUEST);
+}
+
+/// A house whose deployment `chest` reads `nodule` out of reports, with one study that it analysed.
+async fn reading_house(present: &[&str]) -> (House, Object) {
+    let house = House::with(|state| state.report_token = Some(hilum_types::Digest::of(b"secret"))).await;
+    house.deploy(&[("chest", "active")]).await;
+    declare_extractor(&house, present).await;
+    let object = Object::new(1, 1);
+    house.stow(std::slice::from_ref(&object)).await;
+    house.complete().await;
+    house.evaluate(&[("chest", None)]).await;
+    house.infer(Presence::Present).await;
+    house.pass(3_600_000 * 3);
+    (house, object)
+}
+
+async fn declare_extractor(house: &House, present: &[&str]) -> ExtractorSpec {
+    let mut spec = house.catalog.deployment_get("chest").await.unwrap().unwrap().spec;
+    let declared = json!({ "finding": "nodule", "name": "pneu", "version": "1", "present": present });
+    spec.monitoring = Some(serde_json::from_value(json!({ "labels": { "extractor": [declared.clone()] } })).unwrap());
+    house.catalog.deployment_apply(&spec, house.package, "user:test", house.now()).await.unwrap();
+    serde_json::from_value(declared).unwrap()
+}
+
+/// MV-28: the error that was measured is that of one declaration; one phrase more is another program.
+#[tokio::test]
+async fn an_extractor_is_measured_as_it_is_declared() {
+    let (house, object) = reading_house(&["nodule*"]).await;
+    let spec = declare_extractor(&house, &["nodule*"]).await;
+    let record = hilum_sign::NewRecord {
+        kind: hilum_sign::RecordKind::ExtractorError,
+        subject: hilum_store::reports::extractor_subject(&spec),
+        body: json!({ "format": 1, "declaration": hilum_monitor::report::declaration_digest(&spec) }),
+        author: "user:anna".into(),
+    };
+    house.catalog.record_add(&record, house.now()).await.unwrap();
+    let of = |text: &str| diagnostic_report(&object.accession, &object.patient_id, "final", text);
+    fhir(&house, "secret", of("No nodule.")).await;
+    let measured = async || {
+        let labels = house.json("/api/v1/labels").await;
+        let told = labels["items"].as_array().unwrap();
+        told.iter().map(|label| label["extractor_measured"].as_bool().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(measured().await, [true]);
+    declare_extractor(&house, &["nodule*", "round lesion*"]).await;
+    house.pass(1000);
+    fhir(&house, "secret", of("No nodule at all.")).await;
+    assert_eq!(measured().await, [false, true], "newest first");
+}
+
+/// AV-20: one report whose text cannot be read does not keep the others back.
+#[tokio::test]
+async fn one_unreadable_report_does_not_stop_the_others() {
+    let (house, first) = reading_house(&["nodule*"]).await;
+    let second = Object::new(2, 1);
+    let of = |object: &Object, text: &str| {
+        let mut report = diagnostic_report(&object.accession, &object.patient_id, "final", text);
+        report["identifier"][1]["value"] = text.into();
+        report
+    };
+    // The study of both comes later, so that they are kept first and read afterwards.
+    let late = Object { accession: "LATE".into(), ..second.clone() };
+    fhir(&house, "secret", of(&late, "A nodule, unreadable.")).await;
+    let kept = house.catalog.report_list(&hilum_store::labels::ReportFilter::default(), 1).await.unwrap().remove(0);
+    let name = kept.blob.to_string();
+    let path = house.folder.path().join("blobs").join(&name[..2]).join(&name);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    house.stow(&[late]).await;
+    house.complete().await;
+    house.evaluate(&[("chest", None)]).await;
+    house.infer(Presence::Present).await;
+    fhir(&house, "secret", of(&first, "No nodule.")).await;
+    let labels = house.json("/api/v1/labels").await;
+    assert_eq!((labels["items"].as_array().unwrap().len(), &labels["items"][0]["truth"]), (1, &"absent".into()));
+    // One that is gone for good is told of, and is not tried again.
+    std::fs::remove_dir(&path).unwrap();
+    let read = async || hilum_store::reports::read_reports(&*house.catalog, &*house.state.blobs, house.now()).await;
+    assert_eq!(read().await.unwrap(), 0);
+    let alarms = house.catalog.alarm_list(true, 10).await.unwrap();
+    assert!(alarms.iter().any(|alarm| alarm.code == "report-unreadable"), "{alarms:?}");
 }

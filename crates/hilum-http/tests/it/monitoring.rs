@@ -5,9 +5,10 @@ use crate::object::Object;
 use axum::http::StatusCode;
 use hilum_monitor::{LabelSource, Truth};
 use hilum_registry::DeploymentSpec;
-use hilum_store::labels::NewLabel;
+use hilum_store::StudyKey;
+use hilum_store::labels::{LabelFilter, NewLabel};
 use hilum_store::records::Package;
-use hilum_types::Presence;
+use hilum_types::{Presence, Timestamp};
 use serde_json::{Value, json};
 
 /// A watched deployment with one study that was analysed, and a label that says something was missed: the rule fires.
@@ -35,31 +36,36 @@ pub(crate) async fn stopped_house() -> House {
     .unwrap();
     assert_eq!(spec.problems(&["pacs".to_owned()]), []);
     house.catalog.deployment_apply(&spec, house.package, "user:test", house.now()).await.unwrap();
-    let before = house.now();
     for number in 1..=2 {
         house.stow(&[Object::new(number, 1)]).await;
         house.complete().await;
+        // A reader decides before the model answers.
+        let before = house.now();
         let study_key = house.evaluate(&[("cxr", None)]).await;
         house.infer(Presence::Absent).await;
-        let label = NewLabel {
-            origin: format!("test:{number}"),
-            study_key,
-            revision: None,
-            deployment: "cxr".into(),
-            finding: "nodule".into(),
-            truth: Truth::Present,
-            agreement: None,
-            source: LabelSource::Adjudication,
-            extractor: None,
-            extractor_measured: false,
-            decided_at: before,
-            report: None,
-            comment: None,
-            by: "user:anna".into(),
-        };
+        let label = NewLabel { origin: format!("test:{number}"), ..adjudicated(&study_key, before) };
         house.catalog.label_add(&label, house.now()).await.unwrap();
     }
     house
+}
+
+fn adjudicated(study_key: &StudyKey, decided_at: Timestamp) -> NewLabel {
+    NewLabel {
+        origin: "test".into(),
+        study_key: study_key.clone(),
+        revision: None,
+        deployment: "cxr".into(),
+        finding: "nodule".into(),
+        truth: Truth::Present,
+        agreement: None,
+        source: LabelSource::Adjudication,
+        extractor: None,
+        extractor_measured: false,
+        decided_at,
+        report: None,
+        comment: None,
+        by: "user:anna".into(),
+    }
 }
 
 #[tokio::test]
@@ -96,7 +102,24 @@ async fn the_past_is_told_as_it_was_known() {
     let address = format!("/api/v1/deployments/cxr/evidence?as_of={then}");
     let first = house.json(&address).await;
     house.pass(86_400_000);
-    assert_eq!(house.json(&address).await, first);
+    let label = house.catalog.label_list(&LabelFilter::default(), 1).await.unwrap().remove(0);
+    let late = NewLabel {
+        origin: "test:late".into(),
+        truth: Truth::Absent,
+        ..adjudicated(&label.study_key.parse().unwrap(), label.decided_at.unwrap())
+    };
+    house.catalog.label_add(&late, house.now()).await.unwrap();
+    let today = house.json("/api/v1/deployments/cxr/evidence").await;
+    let n_missed = |told: &Value| {
+        let figures = told["figures"].as_array().unwrap();
+        figures.iter().find(|one| one["name"] == "sensitivity").map(|one| one["n"].clone())
+    };
+    assert_eq!(
+        (n_missed(&first), n_missed(&today)),
+        (Some(json!(2)), Some(json!(1))),
+        "the last label of a source counts"
+    );
+    assert_eq!(house.json(&address).await, first, "and yesterday stays as it was known");
     assert_eq!((first["n_labels"].as_u64(), first["rules"].as_array().map(Vec::len)), (Some(2), Some(0)));
     assert_eq!(house.get("/api/v1/deployments/cxr/evidence?as_of=2020-01-01T00:00:00Z").await.0, StatusCode::NOT_FOUND);
     assert_eq!(house.get("/api/v1/deployments/cxr/evidence?as_of=yesterday").await.0, StatusCode::BAD_REQUEST);

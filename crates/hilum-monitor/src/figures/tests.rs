@@ -29,6 +29,7 @@ fn case(n: i64, said: bool, truth: Truth) -> LabelledObservation {
         inclusion_probability: None,
         event_at: at(n),
         recorded_at: at(n),
+        decided_at: None,
         by: "user:anna".to_owned(),
     };
     LabelledObservation { label, observation }

@@ -6,6 +6,9 @@ use hilum_registry::{Limit, Metric, StopRule};
 use hilum_stats::sequential::mid_rank;
 use hilum_types::Independence;
 
+/// Reason code of a run that a later revision of the study takes the place of.
+const SUPERSEDED: &str = "study.reopened";
+
 /// A label, with the study revision whose result it speaks of.
 #[derive(Debug, Clone, Copy)]
 pub struct Labelled<'a> {
@@ -13,7 +16,7 @@ pub struct Labelled<'a> {
     pub label: &'a Label,
     /// What was observed of the study revision, with the version that ran.
     pub observation: &'a Observation,
-    /// Classes of labels that have been counted for this finding of this study revision before: only the first label of the
+    /// Classes of labels that have been counted for this finding of this study and version before: only the first label of the
     /// classes of a rule counts for it, and a correction enters figures alone. A detector cannot take an event back, and
     /// labels that are revised because the model disagreed would clear it.
     pub earlier: &'a [Independence],
@@ -57,6 +60,10 @@ impl Event {
 }
 
 fn observed(rule: &StopRule, observation: &Observation) -> Option<Event> {
+    // The run of a revision that a late image had overtaken by then; the later revision is observed instead.
+    if observation.reason_code == SUPERSEDED {
+        return None;
+    }
     if rule.metric == Metric::Feature {
         let place = mid_rank(&rule.quantiles, number(observation, &rule.feature)?).ok()?;
         return Some(Event::Place(place));

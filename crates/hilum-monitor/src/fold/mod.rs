@@ -127,6 +127,12 @@ fn cuts(rule: &StopRule, observation: &Observation) -> Vec<Cut> {
     rule.each.iter().map(cut).collect()
 }
 
+/// Whether an observation is any business of a rule. One study feeds a rule once per version, by the first of its revisions
+/// that is; who keeps the facts leaves the rule out for the later ones.
+pub fn feeds(rule: &StopRule, observation: &Observation) -> bool {
+    Event::of(rule, &Fact::Observed(observation)).is_some()
+}
+
 /// The cells that a fact may touch, for whoever keeps them elsewhere.
 pub fn touched(rules: &[StopRule], fact: &Fact<'_>) -> Vec<CellKey> {
     let mut keys = Vec::new();

@@ -43,6 +43,7 @@ fn label(of: &Observation, truth: Truth) -> Label {
         inclusion_probability: None,
         event_at: of.event_at,
         recorded_at: of.recorded_at.plus_seconds(60),
+        decided_at: None,
         by: "user:anna".to_owned(),
     }
 }
@@ -131,6 +132,21 @@ fn labels_that_do_not_count_change_nothing() {
     assert_eq!((n(&good, &[]), n(&measured, &[])), (1, 1));
     assert_eq!(n(&good, &[Independence::Unexposed]), 0, "the first label counts");
     assert_eq!(n(&good, &[Independence::DirectlyExposed]), 1, "one of another class was not counted for this rule");
+}
+
+/// A run that a late image overtook is no study of its own.
+#[test]
+fn a_superseded_run_feeds_no_rule() {
+    let rules = rules(
+        "[[rule]]\nname='foreign'\nmetric='outside_envelope'\nconsecutive=20\naction='suspend'\n\
+         [[rule]]\nname='noise'\nmetric='feature'\nfeature='noise'\nquantiles=[1,2,3,4,5,6,7,8,9]\nmargin=0.1\n\
+         false_stops_per_year=0.5\nevents_per_day=30\n",
+    );
+    let one = observation(1, "CT1", false);
+    let mut overtaken = Observation { disposition: "withheld".to_owned(), ..one.clone() };
+    assert!(rules.iter().all(|rule| feeds(rule, &one) && feeds(rule, &overtaken)));
+    overtaken.reason_code = "study.reopened".to_owned();
+    assert!(rules.iter().all(|rule| !feeds(rule, &overtaken)));
 }
 
 #[test]

@@ -269,6 +269,7 @@ impl<'a> Course<'a> {
             inclusion_probability: None,
             event_at: observation.event_at,
             recorded_at: observation.recorded_at.plus_micros(1 + (days.min(100_000.0) * DAY as f64) as i64),
+            decided_at: None,
             by: "rehearsal".to_owned(),
         }
     }
@@ -280,7 +281,7 @@ impl<'a> Course<'a> {
             Known::Label(label, study) => {
                 let counted = self.counted.entry((label.study_key.clone(), label.finding.clone())).or_default();
                 let earlier = counted.clone();
-                if label.is_validated() && !counted.contains(&label.class()) {
+                if label.can_be_first() && !counted.contains(&label.class()) {
                     counted.push(label.class());
                 }
                 Happening::Label { label, study, earlier }

@@ -75,7 +75,8 @@ pub fn replay(
         n_studies_after_stop: 0,
     };
     let mut watch = Watch::new(declared, true);
-    let mut counted: HashMap<(&str, u32, &str), Vec<Independence>> = HashMap::new();
+    let mut counted: HashMap<(&str, &str), Vec<Independence>> = HashMap::new();
+    let mut seen: HashMap<&str, Vec<&Observation>> = HashMap::new();
     let (mut studies, mut said) = (studies.into_iter().peekable(), said.into_iter().peekable());
     let mut day_over = from.plus_micros(DAY);
     loop {
@@ -90,7 +91,9 @@ pub fn replay(
             let Some(study) = studies.next() else { break };
             replay.n_studies += 1;
             replay.n_studies_after_stop += u64::from(replay.first_stop_at.is_some());
-            replay.enter(watch.observe(study)?);
+            let earlier = seen.entry(study.study_key.as_str()).or_default();
+            replay.enter(watch.observe_after(study, earlier)?);
+            earlier.push(study);
             continue;
         }
         let Some(label) = said.next() else { break };
@@ -99,10 +102,10 @@ pub fn replay(
             continue;
         };
         replay.n_labels += 1;
-        let key = (label.study_key.as_str(), label.revision, label.finding.as_str());
+        let key = (label.study_key.as_str(), label.finding.as_str());
         let before = counted.entry(key).or_default();
         let earlier = before.clone();
-        if label.is_validated() && !before.contains(&label.class()) {
+        if label.can_be_first() && !before.contains(&label.class()) {
             before.push(label.class());
         }
         replay.enter(watch.label(&Labelled { label, observation, earlier: &earlier })?);

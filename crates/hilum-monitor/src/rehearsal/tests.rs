@@ -1,7 +1,7 @@
 use super::*;
-use crate::{LabelSource, Severity};
+use crate::{Label, LabelSource, Observation, OutputFact, Severity, Truth};
 use hilum_registry::MonitoringPlan;
-use hilum_types::{Digest, Independence, Timestamp};
+use hilum_types::{Digest, Exposure, Independence, Timestamp};
 use std::collections::BTreeMap;
 
 const RULES: &str = "[[rule]]\nname='sens'\nmetric='sensitivity'\nfinding='nodule'\nbelow=0.9\nmargin=0.03\n\
@@ -244,6 +244,59 @@ fn a_replay_says_what_would_have_fired() {
     // A month without labels, where thirty were asked for: the evidence is missing, and that is told once it is.
     let silent = replay(&declared(), package, &observations, &[], (from, until)).unwrap();
     assert_eq!(silent.signals[0].rule, EVIDENCE);
+}
+
+/// A replay counts as the catalog does: a study and a label once, whatever came of late images, and a label that says nothing
+/// takes no other label's place.
+#[test]
+fn a_replay_counts_what_the_catalog_counts() {
+    let plan: MonitoringPlan = toml::from_str(
+        "[[rule]]\nname='missed'\nmetric='sensitivity'\nfinding='nodule'\nconsecutive=2\naction='suspend'\n\
+         [[rule]]\nname='foreign'\nmetric='outside_envelope'\nconsecutive=2\naction='suspend'\n",
+    )
+    .unwrap();
+    let declared = Declared { deployment: "cxr".to_owned(), rules: plan.rules, evidence: None };
+    let package = Digest::of(b"v1");
+    let at = |hour: i64| now().plus_seconds(hour * 3600);
+    let study = |name: &str, revision: u32, hour: i64, outside: bool| {
+        let mut one = Observation::bare("cxr", package);
+        (one.study_key, one.revision, one.disposition) = (name.to_owned(), revision, "analysed".to_owned());
+        (one.event_at, one.recorded_at) = (at(hour), at(hour));
+        one.outputs.insert("nodule".to_owned(), OutputFact { score: None, present: Some(false) });
+        one.outside_envelope = Some(if outside { vec!["noise".to_owned()] } else { Vec::new() });
+        one
+    };
+    let label = |name: &str, revision: u32, hour: i64, truth| Label {
+        key: format!("{name} {hour}"),
+        study_key: name.to_owned(),
+        revision,
+        deployment: "cxr".to_owned(),
+        finding: "nodule".to_owned(),
+        truth,
+        agreement: None,
+        source: LabelSource::FollowUp,
+        extractor: None,
+        extractor_measured: false,
+        exposure: Exposure::Unexposed,
+        independence: Some(Independence::Unexposed),
+        inclusion_probability: None,
+        event_at: at(0),
+        recorded_at: at(hour),
+        decided_at: None,
+        by: "user:anna".to_owned(),
+    };
+    let fired = |observations: &[Observation], labels: &[Label]| {
+        let told = replay(&declared, package, observations, labels, (at(0), at(100))).unwrap();
+        told.signals.iter().map(|signal| signal.rule.clone()).collect::<Vec<_>>()
+    };
+    let again = [study("a", 1, 1, true), study("a", 2, 2, true)];
+    assert_eq!(fired(&again, &[]), [""; 0], "one study");
+    assert_eq!(fired(&[again[0].clone(), study("b", 1, 2, true)], &[]), ["foreign"]);
+    let inside = [study("a", 1, 1, false), study("a", 2, 2, false), study("b", 1, 3, false)];
+    let twice = [label("a", 1, 4, Truth::Present), label("a", 2, 5, Truth::Present)];
+    assert_eq!(fired(&inside, &twice), [""; 0], "one label");
+    let late = [label("a", 1, 4, Truth::Uncertain), label("a", 1, 5, Truth::Present), label("b", 1, 6, Truth::Present)];
+    assert_eq!(fired(&inside, &late), ["missed"], "the first label that says something counts");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::course::Happening;
 use super::scenario::Declared;
-use crate::{Fact, Label, Labelled, Monitor, MonitorError, Observation, Severity, Signal, Truth};
+use crate::fold::feeds;
+use crate::{Fact, Label, Labelled, Monitor, MonitorError, Observation, Severity, Signal};
 use hilum_registry::{EvidenceRule, WhenStale};
 use hilum_types::Timestamp;
 use std::collections::VecDeque;
@@ -56,8 +57,27 @@ impl<'a> Watch<'a> {
     /// # Errors
     /// As [`Watch::take`].
     pub fn observe(&mut self, observation: &Observation) -> Result<Vec<Signal>, MonitorError> {
+        self.observe_after(observation, &[])
+    }
+
+    /// A later revision of a study ended, of which these were observed before: they have fed what they could.
+    ///
+    /// # Errors
+    /// As [`Watch::take`].
+    pub fn observe_after(
+        &mut self,
+        observation: &Observation,
+        earlier: &[&Observation],
+    ) -> Result<Vec<Signal>, MonitorError> {
         self.since.get_or_insert(observation.recorded_at);
-        let signals = self.monitor.take(&self.declared.rules, &Fact::Observed(observation))?;
+        let fact = Fact::Observed(observation);
+        let signals = if earlier.is_empty() {
+            self.monitor.take(&self.declared.rules, &fact)?
+        } else {
+            let mut rules = self.declared.rules.clone();
+            rules.retain(|rule| !earlier.iter().any(|earlier| feeds(rule, earlier)));
+            self.monitor.take(&rules, &fact)?
+        };
         self.after(signals, observation.recorded_at)
     }
 
@@ -132,6 +152,5 @@ impl<'a> Watch<'a> {
 }
 
 fn counts_as_evidence(rule: &EvidenceRule, label: &Label) -> bool {
-    let says_something = label.truth != Truth::Uncertain || label.agreement.is_some();
-    rule.labels.contains(&label.class()) && label.is_validated() && says_something
+    rule.labels.contains(&label.class()) && label.can_be_first()
 }

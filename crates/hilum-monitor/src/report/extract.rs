@@ -11,6 +11,8 @@ use regex::{Regex, RegexBuilder};
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 /// Longest text that is read, in bytes; a report is a few thousand.
 const TEXT_BYTES_MAX: usize = 1 << 20;
+/// Passages that are judged; a report speaks of a finding a few times.
+const MENTIONS_MAX: usize = 500;
 
 /// A declared extractor, ready to read. A pattern runs in time linear in the text, whatever the text.
 #[derive(Debug)]
@@ -57,7 +59,8 @@ impl Extractor {
     ///
     /// Codes go before text. One passage that says the finding is there is enough; else one in doubt leaves the truth
     /// uncertain; else one that denies it makes it absent. Questions, and the sections that repeat what was asked,
-    /// say nothing.
+    /// say nothing. What speaks of it more than 500 times is not read to its end, and is uncertain unless it said before
+    /// that the finding is there.
     pub fn read(&self, text: &str, codes: &[String]) -> Reading {
         let named = |list: &[String]| {
             let is = |code: &&String, wanted: &String| code == &wanted || code.rsplit('|').next() == Some(wanted);
@@ -77,19 +80,29 @@ impl Extractor {
     }
 
     fn read_text(&self, text: &str) -> Reading {
-        let (mut n_mentions, mut found) = (0, Vec::new());
+        let mut found = Vec::new();
         for sentence in sentences(text) {
-            let denied: Vec<_> = self.absent.iter().flat_map(|pattern| pattern.find_iter(&sentence)).collect();
-            for passage in self.present.iter().flat_map(|pattern| pattern.find_iter(&sentence)) {
+            let left = (MENTIONS_MAX + 1).saturating_sub(found.len());
+            let mut denied: Vec<_> =
+                self.absent.iter().flat_map(|pattern| pattern.find_iter(&sentence).take(left)).collect();
+            let passages = self.present.iter().flat_map(|pattern| pattern.find_iter(&sentence).take(left));
+            denied.truncate(left);
+            found.extend(denied.iter().map(|_| Truth::Absent));
+            for passage in passages {
                 if denied.iter().any(|other| other.start() < passage.end() && passage.start() < other.end()) {
                     continue;
                 }
-                n_mentions += 1;
+                if MENTIONS_MAX < found.len() {
+                    break;
+                }
                 found.push(self.words.judge(&sentence, passage.range(), self.spec.negation_words as usize));
             }
-            n_mentions += denied.len() as u32;
-            found.extend(denied.iter().map(|_| Truth::Absent));
+            if MENTIONS_MAX < found.len() {
+                found.push(Truth::Uncertain);
+                break;
+            }
         }
+        let n_mentions = found.len().min(MENTIONS_MAX) as u32;
         let says = |truth| found.contains(&truth);
         let truth = match (says(Truth::Present), says(Truth::Uncertain), says(Truth::Absent)) {
             (true, ..) => Some(Truth::Present),
@@ -188,6 +201,15 @@ mod tests {
             ("Pneumonia on the right and no effusion.", "present"),
             ("Infiltrate: keine.", "absent"),
             ("Bronchopneumoniae", "silent"),
+            ("Es besteht noch eine Pneumonie rechts.", "present"),
+            ("Noch Infiltrate links basal.", "present"),
+            ("Weder Erguss noch Pneumonie.", "absent"),
+            ("Weder Pneumonie noch Erguss.", "absent"),
+            ("Weder ein Erguss in beiden Sinus noch eine Stauung oder eine Pneumonie.", "absent"),
+            ("Die Pneumonie hat nicht zugenommen.", "present"),
+            ("Die Pneumonie zeigt keine Zunahme.", "present"),
+            ("Die Pneumonie ist nicht verändert.", "present"),
+            ("Die Pneumonie ist nicht mehr nachweisbar.", "absent"),
         ];
         let wrong: Vec<_> = cases.iter().filter(|(text, wanted)| says(text) != *wanted).collect();
         assert!(wrong.is_empty(), "{:?}", wrong.iter().map(|(text, _)| (text, says(text))).collect::<Vec<_>>());
@@ -219,6 +241,31 @@ mod tests {
     #[test]
     fn another_phrase_is_another_declaration() {
         assert_ne!(extractor("").digest(), extractor("negation_words=3").digest());
+    }
+
+    /// What stands around a passage is cut at whole words: a piece of a word must not deny anything.
+    #[test]
+    fn one_long_sentence_is_read_in_pieces() {
+        let far = |between: &str| format!("no {between} pneumonia on the right");
+        assert_eq!(says(&far("")), "absent");
+        assert_eq!(says(&far(&"effusion ".repeat(400))), "present");
+        // 2048 bytes back is within a word that ends as a negation would stand there.
+        assert_eq!(says(&format!("{}no {}pneumonia", "ä".repeat(900), "-".repeat(2045))), "present");
+        assert_eq!(says(&format!("pneumonia{}none", "-".repeat(2046))), "present");
+        assert_eq!(says(&format!("pneumonia {}", "x".repeat(5000))), "present");
+    }
+
+    /// The work is bounded: passages are judged up to a number, and what was not read to its end is no negative.
+    #[test]
+    fn a_report_that_repeats_itself_is_not_read_to_its_end() {
+        let many = extractor("").read(&"no pneumonia, ".repeat(70_000), &[]);
+        assert_eq!((many.truth, many.n_mentions), (Some(Truth::Uncertain), MENTIONS_MAX as u32));
+        let many = extractor("").read(&"clear lungs ".repeat(80_000), &[]);
+        assert_eq!((many.truth, many.n_mentions), (Some(Truth::Uncertain), MENTIONS_MAX as u32));
+        let many = extractor("").read(&"pneumonia, ".repeat(80_000), &[]);
+        assert_eq!(many.truth, Some(Truth::Present));
+        let some = extractor("").read(&"No pneumonia. ".repeat(500), &[]);
+        assert_eq!((some.truth, some.n_mentions), (Some(Truth::Absent), 500));
     }
 
     proptest! {

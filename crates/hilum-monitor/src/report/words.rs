@@ -32,7 +32,8 @@ const NOT_BEFORE: &[&str] = &[
     "frei von",
     "negativ für",
     "weder",
-    "noch",
+    // `noch` alone says that it is still there.
+    r"/\bweder\b[^.;]{1,200}\bnoch\b/",
 ];
 const NOT_AFTER: &[&str] = &[
     "none",
@@ -87,7 +88,7 @@ const DOUBT_AFTER: &[&str] = &[
     "möglich",
     "fraglich",
 ];
-/// `no change in the pneumonia` does not deny it.
+/// `no change in the pneumonia` does not deny it, and neither does `die Pneumonie hat nicht zugenommen`.
 const NO_DENIAL: &[&str] = &[
     "no change",
     "no interval change",
@@ -108,6 +109,13 @@ const NO_DENIAL: &[&str] = &[
     "keine zunahme",
     "keine abnahme",
     "nicht zugenommen",
+    "nicht abgenommen",
+    "nicht verändert",
+    "nicht wesentlich verändert",
+    "nicht progredient",
+    "nicht regredient",
+    "nicht größer",
+    "nicht kleiner",
 ];
 /// What is said after one of these is said anew.
 const TURNS: &[&str] = &[
@@ -125,6 +133,11 @@ const TURNS: &[&str] = &[
     "dagegen",
     "außer",
 ];
+
+/// Bytes to either side of a passage that are looked at, so that a text of one long sentence costs no more than others.
+const CONTEXT_BYTES_MAX: usize = 2048;
+/// Words beyond the window: the longest phrase may begin or end there.
+const PHRASE_WORDS: usize = 16;
 
 /// The words that turn what a sentence says of a passage.
 #[derive(Debug, Clone)]
@@ -163,32 +176,74 @@ impl Words {
 
     /// What the sentence says of the passage at `place`, looking `window` words to either side.
     pub(super) fn judge(&self, sentence: &str, place: Range<usize>, window: usize) -> Truth {
-        let (before, after) = (&sentence[..place.start], &sentence[place.end..]);
+        let n_words = window + PHRASE_WORDS;
+        let (before, after) = (tail(&sentence[..place.start], n_words), head(&sentence[place.end..], n_words));
         let reaches = |between: &str| {
             let n_words = between.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).count();
             n_words <= window && !self.turns.iter().any(|turn| turn.is_match(between))
         };
-        let stands_before = |list: &[Regex]| {
-            list.iter().flat_map(|word| word.find_iter(before)).any(|found| reaches(&before[found.end()..]))
+        let stands_before = |list: &[Regex], calm: &[Range<usize>]| {
+            let mut found = list.iter().flat_map(|word| word.find_iter(before));
+            found.any(|found| reaches(&before[found.end()..]) && !within(calm, found.start()))
         };
-        let stands_after = |list: &[Regex]| {
+        let stands_after = |list: &[Regex], calm: &[Range<usize>]| {
             let mut found = list.iter().flat_map(|word| word.find_iter(after));
             found.any(|found| {
                 let between = &after[..found.start()];
-                reaches(between) && !NEXT_SUBJECT.is_match(between)
+                reaches(between) && !NEXT_SUBJECT.is_match(between) && !within(calm, found.start())
             })
         };
-        if stands_before(&self.doubt_before) || stands_after(&self.doubt_after) {
+        if stands_before(&self.doubt_before, &[]) || stands_after(&self.doubt_after, &[]) {
             return Truth::Uncertain;
         }
-        let calm: Vec<Range<usize>> =
-            self.no_denial.iter().flat_map(|phrase| phrase.find_iter(before)).map(|found| found.range()).collect();
-        let denied =
-            self.before.iter().flat_map(|word| word.find_iter(before)).any(|found| {
-                reaches(&before[found.end()..]) && !calm.iter().any(|range| range.contains(&found.start()))
-            });
-        if denied || stands_after(&self.after) { Truth::Absent } else { Truth::Present }
+        let calm = |part: &str| -> Vec<Range<usize>> {
+            self.no_denial.iter().flat_map(|phrase| phrase.find_iter(part)).map(|found| found.range()).collect()
+        };
+        let denied = stands_before(&self.before, &calm(before)) || stands_after(&self.after, &calm(after));
+        if denied { Truth::Absent } else { Truth::Present }
     }
+}
+
+fn within(ranges: &[Range<usize>], place: usize) -> bool {
+    ranges.iter().any(|range| range.contains(&place))
+}
+
+/// The last `n_words` words of `text`, whole words of its last [`CONTEXT_BYTES_MAX`] bytes.
+fn tail(text: &str, n_words: usize) -> &str {
+    let mut start = text.len().saturating_sub(CONTEXT_BYTES_MAX);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    if 0 < start {
+        start += text[start..].find(|c: char| !c.is_alphanumeric()).unwrap_or(text.len() - start);
+    }
+    let cut = &text[start..];
+    let starts = cut.char_indices().rev().scan(false, |inside, (place, c)| {
+        let left = *inside && !c.is_alphanumeric();
+        *inside = c.is_alphanumeric();
+        Some((left, place + c.len_utf8()))
+    });
+    let place = starts.filter(|(left, _)| *left).nth(n_words).map_or(0, |(_, place)| place);
+    &cut[place..]
+}
+
+/// The first `n_words` words of `text`, whole words of its first [`CONTEXT_BYTES_MAX`] bytes.
+fn head(text: &str, n_words: usize) -> &str {
+    let mut end = text.len().min(CONTEXT_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    if end < text.len() {
+        end = text[..end].rfind(|c: char| !c.is_alphanumeric()).unwrap_or(0);
+    }
+    let cut = &text[..end];
+    let ends = cut.char_indices().scan(false, |inside, (place, c)| {
+        let left = *inside && !c.is_alphanumeric();
+        *inside = c.is_alphanumeric();
+        Some((left, place))
+    });
+    let place = ends.filter(|(left, _)| *left).nth(n_words).map_or(cut.len(), |(_, place)| place);
+    &cut[..place]
 }
 
 /// `Pneumonia on the right, no effusion`: what follows a comma or `and` is said of something else.

@@ -1,6 +1,6 @@
 use super::material::{add_package, all_is_well, at, complete_study, open, spec};
 use super::release::{kind_of, must_take, outcome, run};
-use crate::labels::{LabelFilter, NewLabel, NewReport, ReportFilter, ReportSource, Untied};
+use crate::labels::{LabelFilter, NewLabel, NewReport, ReportFilter, ReportSource, ToldTo, Untied};
 use crate::{Catalog, ErrorKind, JobKind, StudyKey};
 use hilum_monitor::audit_sample::Stratum;
 use hilum_monitor::report::ReportStatus;
@@ -41,7 +41,7 @@ fn label(origin: &str, study: &StudyKey, by: &str, decided_at: Timestamp) -> New
         deployment: "cxr".into(),
         finding: "pneumonia".into(),
         truth: Truth::Present,
-        agreement: Some(Agreement::Disagree),
+        agreement: None,
         source: LabelSource::Assessment,
         extractor: None,
         extractor_measured: false,
@@ -82,6 +82,10 @@ pub(super) async fn what_nobody_saw_is_unexposed(url: String) {
     let key = analysed(&catalog, &spec("cxr", DeploymentState::Shadow), "7").await;
     let shadow = catalog.label_add(&label("a:1", &key, "user:anna", at(200)), at(200)).await.unwrap();
     assert_eq!(shadow.class(), Independence::Unexposed);
+    // Whoever answers it has it from somewhere, and says what it said.
+    let answer = NewLabel { agreement: Some(Agreement::Agree), ..label("a:2", &key, "user:bo", at(201)) };
+    let answered = catalog.label_add(&answer, at(201)).await.unwrap();
+    assert_eq!((answered.exposure, answered.class()), (Exposure::Exposed, Independence::DirectlyExposed));
     all_is_well(&catalog).await;
 }
 
@@ -96,13 +100,109 @@ pub(super) async fn a_first_impression_reveals(url: String) {
         let added = catalog.label_add(&label(origin, &key, by, at(second)), at(second)).await.unwrap();
         class.push(added.independence);
     }
+    // Cy has saved none, and answers the model all the same.
+    let told = NewLabel { agreement: Some(Agreement::Disagree), ..label("c:1", &key, "user:cy", at(203)) };
+    let told = catalog.label_add(&told, at(203)).await.unwrap();
+    assert_eq!(told.independence, Some(Independence::DirectlyExposed));
     let peer = catalog.label_add(&label("p:1", &key, "peer:PACS", at(203)), at(203)).await.unwrap();
     use Independence::{DirectlyExposed, Unexposed};
     assert_eq!(class, [Some(Unexposed), Some(DirectlyExposed), Some(Unexposed)]);
     assert_eq!((peer.exposure, peer.independence, peer.class()), (Exposure::Unknown, None, DirectlyExposed));
     let readers: Vec<String> =
         catalog.first_read_list(&key).await.unwrap().into_iter().map(|first| first.reader).collect();
-    assert_eq!(readers, ["user:anna", "user:bo"]);
+    assert_eq!(readers, ["user:anna", "user:bo", "user:cy"]);
+    all_is_well(&catalog).await;
+}
+
+/// What readers saw is judged by what was declared when they saw it.
+pub(super) async fn exposure_is_that_of_its_time(url: String) {
+    let catalog = open(&url).await;
+    let alongside = spec("cxr", DeploymentState::Active);
+    let first = analysed(&catalog, &alongside, "7").await;
+    let declare = async |mode, second| {
+        let spec = DeploymentSpec { reading_mode: mode, ..alongside.clone() };
+        catalog.deployment_apply(&spec, Digest::of(b"package"), "user:test", at(second)).await.unwrap();
+    };
+    let class = async |study: &StudyKey, second: i64| {
+        let new = label(&format!("a:{study}:{second}"), study, "user:anna", at(second));
+        catalog.label_add(&new, at(second.max(1000))).await.unwrap().class()
+    };
+    declare(ReadingMode::Shadow, 150).await;
+    assert_eq!(class(&first, 200).await, Independence::DirectlyExposed, "it was released for everybody to see");
+    declare(ReadingMode::AfterFirstRead, 250).await;
+    assert_eq!(class(&first, 300).await, Independence::DirectlyExposed);
+    let second = complete_study(&catalog, "8").await;
+    let job = must_take(&catalog, JobKind::Evaluate, at(400)).await;
+    catalog.evaluation_record(&job.lease(), &run(&second, 1, "cxr"), at(400)).await.unwrap();
+    let job = must_take(&catalog, JobKind::Infer, at(401)).await;
+    let outcome = crate::records::InferenceOutcome { deployment_revision: 3, ..outcome(&second, 1, "cxr", &["pacs"]) };
+    catalog.inference_record(&job.lease(), &outcome, at(402)).await.unwrap();
+    declare(ReadingMode::Alongside, 500).await;
+    assert_eq!(class(&second, 450).await, Independence::Unexposed, "decided while it was hidden");
+    assert_eq!(class(&second, 550).await, Independence::DirectlyExposed, "it was hidden no more");
+    all_is_well(&catalog).await;
+}
+
+/// When somebody decided is kept, and nobody decides before there is a study, or later than now.
+pub(super) async fn a_time_of_decision_is_possible_and_kept(url: String) {
+    let catalog = open(&url).await;
+    let key = analysed(&catalog, &spec("cxr", DeploymentState::Active), "7").await;
+    let kept = catalog.label_add(&label("a:1", &key, "user:anna", at(90)), at(200)).await.unwrap();
+    assert_eq!((kept.decided_at, kept.class()), (Some(at(90)), Independence::Unexposed));
+    assert_eq!(catalog.label_of_origin("a:1").await.unwrap(), Some(kept));
+    assert_eq!(catalog.label_of_origin("a:2").await.unwrap(), None);
+    let told = catalog.audit_page(0, 1000).await.unwrap().pop().unwrap();
+    let detail: serde_json::Value = serde_json::from_str(&told.event.detail).unwrap();
+    assert_eq!(detail["decided_at"], json!(at(90)));
+    for source in [LabelSource::Assessment, LabelSource::Adjudication, LabelSource::FollowUp] {
+        for second in [-1, 201] {
+            let odd = NewLabel { source, ..label("a:2", &key, "user:anna", at(second)) };
+            assert_eq!(
+                kind_of(catalog.label_add(&odd, at(200)).await),
+                Some(ErrorKind::Conflict),
+                "{source:?} {second}"
+            );
+        }
+    }
+    let report = NewLabel { source: LabelSource::Report, ..label("r:1", &key, "extractor:x", at(-1)) };
+    assert!(catalog.label_add(&report, at(200)).await.is_ok(), "a report has a clock of its own");
+    all_is_well(&catalog).await;
+}
+
+/// What others said is not told of what is hidden, and of cases of the audit sample.
+pub(super) async fn labels_are_told_to_whom_they_may(url: String) {
+    let catalog = open(&url).await;
+    let mut hidden = spec("cxr", DeploymentState::Active);
+    hidden.reading_mode = ReadingMode::AfterFirstRead;
+    let key = analysed(&catalog, &hidden, "7").await;
+    catalog.label_add(&label("a:1", &key, "user:anna", at(200)), at(200)).await.unwrap();
+    let told = async |told_to: ToldTo| {
+        let all = catalog.label_list(&LabelFilter { told_to, ..LabelFilter::default() }, 10).await.unwrap();
+        all.into_iter().map(|label| label.by).collect::<Vec<_>>()
+    };
+    let reader = |name: &str| ToldTo::Reader(format!("user:{name}"));
+    assert_eq!(told(ToldTo::Overseer).await, ["user:anna"]);
+    assert_eq!(told(ToldTo::Anybody).await, [""; 0]);
+    assert_eq!((told(reader("anna")).await, told(reader("bo")).await), (vec!["user:anna".to_owned()], vec![]));
+    catalog.label_add(&label("b:1", &key, "user:bo", at(201)), at(201)).await.unwrap();
+    assert_eq!(told(reader("bo")).await, ["user:bo", "user:anna"], "it is hidden from bo no more");
+    // Shown to everybody, but drawn for adjudication.
+    let mut drawn = spec("other", DeploymentState::Active);
+    let mut plan = MonitoringPlan::default();
+    plan.labels.audit_sample =
+        Some(AuditSamplePlan { seed: "2026".into(), positive: 0.0, negative: 1.0, indeterminate: None });
+    drawn.monitoring = Some(plan);
+    catalog.deployment_apply(&drawn, Digest::of(b"package"), "user:test", at(-800)).await.unwrap();
+    let plain = spec("plain", DeploymentState::Active);
+    catalog.deployment_apply(&plain, Digest::of(b"package"), "user:test", at(-800)).await.unwrap();
+    for (study, deployment, second) in [("8", "other", 210), ("9", "plain", 211)] {
+        let key = analyse(&catalog, deployment, study, true).await;
+        let by = format!("user:{deployment}");
+        let new = NewLabel { deployment: deployment.into(), ..label(&by, &key, &by, at(200)) };
+        catalog.label_add(&new, at(second)).await.unwrap();
+    }
+    assert_eq!(told(ToldTo::Anybody).await, ["user:plain"]);
+    assert_eq!(told(reader("other")).await, ["user:plain", "user:other"]);
     all_is_well(&catalog).await;
 }
 
@@ -184,11 +284,44 @@ pub(super) async fn reports_are_tied_or_listed(url: String) {
     };
     assert_eq!((of(None).await, of(Some(true)).await, of(Some(false)).await), (4, 1, 3));
     // The study of the fourth comes later.
-    assert_eq!(catalog.report_link_due(at(110), 10).await.unwrap(), 0);
+    assert_eq!(catalog.report_link_due(at(0), at(110), 10).await.unwrap(), 0);
     let late = complete_study(&catalog, "8").await;
-    assert_eq!(catalog.report_link_due(at(120), 10).await.unwrap(), 1);
+    assert_eq!(catalog.report_link_due(at(101), at(120), 10).await.unwrap(), 0, "it came too long ago");
+    assert_eq!(catalog.report_link_due(at(100), at(120), 10).await.unwrap(), 1);
     let linked = ReportFilter { study_key: Some(late), ..ReportFilter::default() };
     assert_eq!(catalog.report_list(&linked, 10).await.unwrap().len(), 1);
+    all_is_well(&catalog).await;
+}
+
+/// Two studies of one accession number: a report that names one of them is tied to no other, also when it comes late.
+pub(super) async fn a_report_is_tied_to_the_study_it_names(url: String) {
+    let catalog = open(&url).await;
+    let naming = |origin: &str, study: &str| NewReport {
+        study_instance_uid: Some(super::material::uid(study)),
+        ..report(origin, "ACC7", "CANARY-1", ReportStatus::Final, 100)
+    };
+    let reason = async |key: &crate::ReportKey| {
+        let all = catalog.report_list(&ReportFilter::default(), 10).await.unwrap();
+        let one = all.into_iter().find(|one| one.key == *key).unwrap();
+        (one.study_key, one.reason.map_or_else(String::new, |reason| reason.code))
+    };
+    // Nothing is held of that accession number yet; then another study of it comes first.
+    let early = catalog.report_add(&naming("m1", "1.2.77"), at(100)).await.unwrap().report.key;
+    assert_eq!(reason(&early).await, (None, "report.no-study".to_owned()));
+    let first = complete_study(&catalog, "7").await;
+    assert_eq!(catalog.report_link_due(at(0), at(110), 10).await.unwrap(), 0);
+    assert_eq!(reason(&early).await, (None, "report.other-study".to_owned()));
+    let late = catalog.report_add(&naming("m2", "1.2.77"), at(111)).await.unwrap().report.key;
+    assert_eq!(reason(&late).await, (None, "report.other-study".to_owned()));
+    let own = catalog.report_add(&naming("m3", "1.2.7"), at(112)).await.unwrap().report;
+    assert_eq!(own.study_key, Some(first));
+    assert_eq!(catalog.report_link_due(at(0), at(113), 10).await.unwrap(), 0);
+    let mut other = super::material::instance("77", 1, "other bytes", at(120));
+    other.header.attributes.insert("AccessionNumber".to_owned(), Phi::new(vec!["ACC7".to_owned()]));
+    let second = super::material::store(&catalog, other).await.study_key().unwrap().clone();
+    assert_eq!(catalog.report_link_due(at(0), at(130), 10).await.unwrap(), 2);
+    assert_eq!(reason(&early).await, (Some(second.clone()), String::new()));
+    assert_eq!(reason(&late).await, (Some(second), String::new()));
     all_is_well(&catalog).await;
 }
 

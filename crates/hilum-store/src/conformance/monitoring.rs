@@ -1,5 +1,5 @@
 use super::governance::{sign, user};
-use super::material::{add_package, all_is_well, at, complete_study, open, spec};
+use super::material::{add_package, all_is_well, at, complete_study, instance, open, spec, store};
 use super::release::{disposition_of, kind_of, must_take, outcome, run, take, up_to_inference};
 use crate::labels::NewLabel;
 use crate::monitoring::ObservationFilter;
@@ -38,16 +38,28 @@ fn watched(action: &str) -> DeploymentSpec {
 /// Run `study` on the deployment of revision `revision`; the model finds nothing.
 async fn analyse(catalog: &Arc<dyn Catalog>, study: &str, revision: u32, package: Digest) -> StudyKey {
     let key = complete_study(catalog, study).await;
-    let job = must_take(catalog, JobKind::Evaluate, at(100)).await;
-    catalog.evaluation_record(&job.lease(), &run(&key, 1, "cxr"), at(100)).await.expect("an evaluation is kept");
-    let job = must_take(catalog, JobKind::Infer, at(101)).await;
-    let mut outcome = outcome(&key, 1, "cxr", &["pacs"]);
+    analyse_again(catalog, &key, 1, (revision, package), 100).await;
+    key
+}
+
+/// Run revision `study_revision` of a study from second `begin` on.
+async fn analyse_again(
+    catalog: &Arc<dyn Catalog>,
+    key: &StudyKey,
+    study_revision: u32,
+    (revision, package): (u32, Digest),
+    begin: i64,
+) {
+    let job = must_take(catalog, JobKind::Evaluate, at(begin)).await;
+    let evaluation = run(key, study_revision, "cxr");
+    catalog.evaluation_record(&job.lease(), &evaluation, at(begin)).await.expect("an evaluation is kept");
+    let job = must_take(catalog, JobKind::Infer, at(begin + 1)).await;
+    let mut outcome = outcome(key, study_revision, "cxr", &["pacs"]);
     let mut observation = Observation::bare("cxr", package);
     observation.attributes.insert("station".to_owned(), "CT1".to_owned());
     observation.outputs.insert("nodule".to_owned(), OutputFact { score: Some(0.125), present: Some(false) });
     (outcome.deployment_revision, outcome.package, outcome.observation) = (revision, package, Some(observation));
-    catalog.inference_record(&job.lease(), &outcome, at(112)).await.expect("an inference is kept");
-    key
+    catalog.inference_record(&job.lease(), &outcome, at(begin + 12)).await.expect("an inference is kept");
 }
 
 /// What a reader had decided before the result was released.
@@ -285,6 +297,49 @@ pub(super) async fn the_state_is_a_fold_over_the_facts(url: String) {
     assert_eq!((facts.n, facts.newest_at, facts.since), (2, Some(at(60)), at(-900)));
     let later = catalog.evidence_facts(&deployment, at(31 * 86_400)).await.unwrap().unwrap();
     assert_eq!((later.n, later.newest_at), (0, None));
+    all_is_well(&catalog).await;
+}
+
+/// A late image is no second study, and one report read for both revisions is no second label.
+pub(super) async fn a_study_counts_once_for_a_version(url: String) {
+    let catalog = open(&url).await;
+    let package = add_package(&catalog).await;
+    catalog.deployment_apply(&watched("suspend"), package, "user:test", at(-900)).await.unwrap();
+    let key = analyse(&catalog, "7", 1, package).await;
+    catalog.label_add(&missed(&key), at(200)).await.unwrap();
+    store(&catalog, instance("7", 2, "a late image", at(300))).await;
+    assert_eq!(catalog.study_complete_due(at(400), 10).await.unwrap(), [(key.clone(), 2)]);
+    analyse_again(&catalog, &key, 2, (1, package), 410).await;
+    let again = NewLabel { origin: "test:second".into(), ..missed(&key) };
+    assert_eq!(catalog.label_add(&again, at(500)).await.unwrap().revision, 2);
+    let deployment = catalog.deployment_get("cxr").await.unwrap().unwrap();
+    let counts = catalog.cell_list(&deployment).await.unwrap();
+    let counts: Vec<(&str, u64)> = counts.iter().map(|(key, cell)| (key.rule.as_str(), cell.counts().0)).collect();
+    assert_eq!(counts, [("failing", 1), ("missed", 1), ("sens", 1)]);
+    let facts = catalog.evidence_facts(&deployment, at(600)).await.unwrap().unwrap();
+    assert_eq!(facts.n, 1);
+    all_is_well(&catalog).await;
+}
+
+/// MV-27: a late label changes what is known today, and not what was known yesterday.
+pub(super) async fn the_past_stays_as_it_was_known(url: String) {
+    let catalog = open(&url).await;
+    let package = add_package(&catalog).await;
+    catalog.deployment_apply(&watched("suspend"), package, "user:test", at(-900)).await.unwrap();
+    let key = analyse(&catalog, "7", 1, package).await;
+    catalog.label_add(&missed(&key), at(200)).await.unwrap();
+    let known = async |second| {
+        let as_of = Some(at(second));
+        let filter = ObservationFilter { deployment: "cxr".into(), as_of, ..ObservationFilter::default() };
+        let all = catalog.labelled_list(&filter, 10).await.unwrap();
+        all.into_iter().map(|one| one.label.truth).collect::<Vec<_>>()
+    };
+    assert_eq!(known(1000).await, [Truth::Present]);
+    let late = NewLabel { origin: "test:late".into(), truth: Truth::Absent, ..missed(&key) };
+    catalog.label_add(&late, at(2000)).await.unwrap();
+    assert_eq!(known(2000).await, [Truth::Present, Truth::Absent]);
+    assert_eq!(known(1000).await, [Truth::Present], "known a moment before it was entered");
+    assert_eq!((known(1999).await.len(), known(199).await.len()), (1, 0));
     all_is_well(&catalog).await;
 }
 

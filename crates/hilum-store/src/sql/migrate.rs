@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (8, include_str!("../../../../migrations/0008_acquisition_groups.sql")),
     (9, include_str!("../../../../migrations/0009_alarms.sql")),
     (10, include_str!("../../../../migrations/0010_stops.sql")),
+    (11, include_str!("../../../../migrations/0011_labels.sql")),
 ];
 
 /// Any number that nothing else locks in the same PostgreSQL database.

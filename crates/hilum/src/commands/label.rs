@@ -32,7 +32,9 @@ pub(crate) enum LabelCommand {
         /// Where it comes from.
         #[arg(long, value_enum, default_value = "adjudication")]
         source: From,
-        /// When the labeller had made up their mind, such as 2026-05-03T14:00:00Z; now when left out.
+        /// When the labeller had made up their mind, such as 2026-05-03T14:00:00Z; now when left out. It decides whether
+        /// they can have seen the model's answer, is kept with the label and in the audit trail, and is refused before the
+        /// first image of the study came in, and later than now.
         #[arg(long, value_name = "TIME")]
         decided_at: Option<Timestamp>,
         /// Names this label, so that it may be sent again: the same under the same name changes nothing.

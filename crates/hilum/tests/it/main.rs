@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod alarms;
+mod assessment;
 mod black_box;
 mod black_box_objects;
 mod clinical;

@@ -17,18 +17,26 @@ const WATCHED: &str = "state='active'\ndestinations=['pacs']\n[deployment.monito
     [[deployment.monitoring.rule]]\nname='false-calls'\nmetric='specificity'\nfinding='nodule'\nbelow=0.9\nconfidence=0.95\n\
     action='suspend'\n";
 
+/// When the first image of a study came in: everybody could see it from then on, and nobody an answer yet.
+pub(crate) fn received_at(site: &Site, seed: u64) -> String {
+    let study = site.json(&format!("/api/v1/studies/{}", phantom(seed, 0).study_instance_uid));
+    study["study"]["first_received_at"].as_str().unwrap_or_else(|| panic!("{study}")).to_owned()
+}
+
 /// `hilum label add`: nobody had seen the answer when they decided that there is nothing.
-fn label_arguments(accession: &str) -> Vec<String> {
-    let fixed =
-        ["label", "add", accession, "--deployment", NAME, "--finding", "nodule", "--truth", "absent", "--by", "anna"];
-    let rest = ["--decided-at", "2020-01-01T00:00:00Z", "--json"];
+fn label_arguments(seed: u64, decided_at: &str) -> Vec<String> {
+    let accession = format!("ACC{seed}");
+    let fixed = ["label", "add", &accession, "--deployment", NAME, "--finding", "nodule", "--truth", "absent"];
+    let rest = ["--by", "anna", "--decided-at", decided_at, "--json"];
     fixed.iter().chain(&rest).map(|text| (*text).to_owned()).collect()
 }
 
-fn label(site: &Site, accession: &str) -> Value {
-    let arguments = label_arguments(accession);
+fn label(site: &Site, seed: u64, decided_at: &str) -> Value {
+    let arguments = label_arguments(seed, decided_at);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    serde_json::from_str(&site.done(&arguments)).unwrap()
+    let told: Value = serde_json::from_str(&site.done(&arguments)).unwrap();
+    assert_eq!((&told["label"]["exposure"], &told["label"]["decided_at"]), (&"unexposed".into(), &decided_at.into()));
+    told
 }
 
 fn evidence(site: &Site) -> Value {
@@ -82,7 +90,7 @@ fn the_next_study_is_withheld_under_load_and_two_people_lift_it() {
         while standing(&site)["state"] != "suspended" {
             n_labels += 1;
             assert!(n_labels <= 12 && begun.elapsed() < 4 * PATIENCE, "the rule never fired: {}", evidence(&site));
-            label(&site, &format!("ACC{n_labels}"));
+            label(&site, n_labels, &received_at(&site, n_labels));
         }
         std::thread::sleep(Duration::from_secs(3));
         over.store(true, Ordering::Relaxed);
@@ -154,7 +162,7 @@ fn the_next_study_is_withheld_under_load_and_two_people_lift_it() {
     send(&site, &runtime, &phantom(52, 0));
     assert_eq!(ended(&site, &phantom(52, 0), NAME)["disposition"], "analysed");
     // A label about a study from before the stop is in figures, and in no detector.
-    label(&site, &format!("ACC{}", n_labels + 1));
+    label(&site, n_labels + 1, &received_at(&site, n_labels + 1));
     assert_eq!(evidence(&site)["rules"].as_array().map(Vec::len), Some(0));
     running.stop();
     assert!(site.done(&["audit", "verify"]).contains("whole"));
@@ -232,12 +240,12 @@ fn put_back(site: &Site, kept: &[(std::path::PathBuf, Vec<u8>)]) {
 }
 
 /// `hilum label add`, killed at the `when`-th call of that name. Whether it ended by itself.
-fn label_killed_at(site: &Site, accession: &str, call: &str, when: u32) -> bool {
+fn label_killed_at(site: &Site, (seed, decided_at): &(u64, String), call: &str, when: u32) -> bool {
     let inject = format!("--inject={call}:signal=KILL:when={when}");
     let status = Command::new("strace")
         .args(["-f", "-qq", "-e", &format!("trace={call}"), &inject, "-o", "/dev/null"])
         .arg(Path::new(env!("CARGO_BIN_EXE_hilum")))
-        .args(label_arguments(accession))
+        .args(label_arguments(*seed, decided_at))
         .arg("--config")
         .arg(site.path("hilum.toml"))
         .stdin(Stdio::null())
@@ -268,12 +276,12 @@ fn a_killed_label_leaves_both_or_neither() {
         assert_eq!(outcome["disposition"], "analysed");
         let findings = outcome["inference"]["findings"].as_array().cloned().unwrap_or_default();
         if findings.iter().any(|finding| finding["label"] == "nodule" && finding["presence"] == "present") {
-            called.push(format!("ACC{seed}"));
+            called.push((seed, received_at(&site, seed)));
         }
     }
     running.stop();
     let [first, deciding, ..] = called.as_slice() else { panic!("the model called {called:?} only") };
-    label(&site, first);
+    label(&site, first.0, &first.1);
     assert_eq!((evidence(&site)["n_labels"].as_u64(), &standing(&site)["state"]), (Some(1), &"active".into()));
     let kept = catalog_files(&site);
     let (mut n_kills, mut n_stops) = (0, 0);

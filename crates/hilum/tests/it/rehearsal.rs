@@ -1,6 +1,7 @@
 //! Rehearsal from outside: recorded days through candidate rules with nothing written and nothing sent, and faults (MV-45,
 //! UX-15).
 
+use crate::monitoring::received_at;
 use crate::oip::python;
 use crate::program::{Site, destination, have, package};
 use crate::rollout::{apply, ended, import, phantom, runtime, send};
@@ -47,13 +48,14 @@ fn recorded_days_are_replayed_with_nothing_written_and_nothing_sent() {
     for seed in 1..=N_STUDIES {
         assert_eq!(ended(&site, &phantom(seed, 0), NAME)["disposition"], "analysed");
     }
+    let received: Vec<String> = (1..=N_STUDIES).map(|seed| received_at(&site, seed)).collect();
     running.stop();
-    for seed in 1..=N_STUDIES {
+    for (seed, decided_at) in (1..=N_STUDIES).zip(&received) {
         let (accession, of) =
             (format!("ACC{seed}"), ["--deployment", NAME, "--finding", "nodule", "--truth", "absent"]);
         let mut arguments = vec!["label", "add", &accession];
         arguments.extend(of);
-        arguments.extend(["--by", "anna", "--decided-at", "2020-01-01T00:00:00Z", "--json"]);
+        arguments.extend(["--by", "anna", "--decided-at", decided_at, "--json"]);
         site.done(&arguments);
     }
 

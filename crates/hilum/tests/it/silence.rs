@@ -115,7 +115,9 @@ impl House {
         }
     }
 
+    /// Decided when the study came, before there was an answer.
     async fn label(&self, study_key: &StudyKey) {
+        let study = self.catalog.study_get(study_key).await.unwrap().unwrap();
         let label = NewLabel {
             origin: format!("test:{study_key}"),
             study_key: study_key.clone(),
@@ -127,7 +129,7 @@ impl House {
             source: LabelSource::Adjudication,
             extractor: None,
             extractor_measured: false,
-            decided_at: "2020-01-01T00:00:00Z".parse().unwrap(),
+            decided_at: study.first_received_at,
             report: None,
             comment: None,
             by: "user:anna".into(),

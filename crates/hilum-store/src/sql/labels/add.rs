@@ -9,7 +9,7 @@ use crate::sql::deployments::current;
 use crate::sql::monitoring::enter_label;
 use crate::{LabelKey, StoreError};
 use hilum_audit::{AuditAction, AuditEvent, AuditSubject, SubjectKind};
-use hilum_monitor::assessment::independence;
+use hilum_monitor::assessment::{LabelError, decided_in_time, independence};
 use hilum_monitor::{Label, LabelSource};
 use hilum_registry::ReadingMode;
 use hilum_types::{Digest, Timestamp};
@@ -49,13 +49,16 @@ async fn add_label(act: &mut Act, new: &NewLabel) -> Result<Label, StoreError> {
         return same_again(row.parse("content")?, content).and(row.json("label"));
     }
     let run = analysed(act, new).await?;
+    let refused = |error: LabelError| StoreError::Refused { what: ENTER, why: error.to_string() };
+    decided_in_time(new.source, new.decided_at, run.first_image_at, act.now).map_err(refused)?;
     let sampled = match new.source {
         LabelSource::Assessment | LabelSource::Adjudication => {
             super::sample::probability(act, new, run.revision).await?
         }
         LabelSource::Report | LabelSource::FollowUp => None,
     };
-    let (exposure, class) = independence(new.source, shown(act, new, run.revision).await?);
+    let shown = shown(act, new, run.revision).await?;
+    let (exposure, class) = independence(new.source, new.agreement, shown);
     let key = LabelKey::fresh(act.now);
     let label = Label {
         key: key.to_string(),
@@ -73,10 +76,11 @@ async fn add_label(act: &mut Act, new: &NewLabel) -> Result<Label, StoreError> {
         inclusion_probability: sampled,
         event_at: run.event_at,
         recorded_at: act.now,
+        decided_at: Some(new.decided_at),
         by: new.by.clone(),
     };
     let sql = "INSERT INTO label (label_key, origin, content, study_key, revision, deployment, package, finding, label, \
-               comment, report_key, recorded_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)";
+               comment, report_key, recorded_at, by_whom) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)";
     let values = values![
         &key,
         new.origin.as_str(),
@@ -90,6 +94,7 @@ async fn add_label(act: &mut Act, new: &NewLabel) -> Result<Label, StoreError> {
         new.comment.as_ref().map(|comment| comment.reveal().as_str()),
         new.report.as_ref(),
         act.now,
+        new.by.as_str(),
     ];
     act.execute(sql, values).await?;
     tell(act, new, &label)?;
@@ -102,7 +107,8 @@ async fn add_label(act: &mut Act, new: &NewLabel) -> Result<Label, StoreError> {
 fn tell(act: &mut Act, new: &NewLabel, label: &Label) -> Result<(), StoreError> {
     let detail = json!({
         "label": label.key, "revision": label.revision, "deployment": label.deployment, "finding": label.finding,
-        "source": label.source, "class": label.class(), "proof": Digest::of(json_text(label)?.as_bytes()),
+        "source": label.source, "class": label.class(), "decided_at": label.decided_at,
+        "proof": Digest::of(json_text(label)?.as_bytes()),
     });
     let subject = AuditSubject::new(SubjectKind::Study, &new.study_key);
     act.audit_event(AuditEvent::new(act.now, new.by.clone(), AuditAction::LabelAdded, subject).detail(&detail));
@@ -139,12 +145,13 @@ struct Analysed {
     revision: u32,
     package: Digest,
     event_at: Timestamp,
+    first_image_at: Timestamp,
 }
 
 /// The run that the label speaks of.
 async fn analysed(act: &mut Act, new: &NewLabel) -> Result<Analysed, StoreError> {
-    let sql = "SELECT i.revision, i.package, r.completed_at FROM inference i JOIN study_revision r \
-               ON r.study_key = i.study_key AND r.revision = i.revision \
+    let sql = "SELECT i.revision, i.package, r.completed_at, s.first_received_at FROM inference i JOIN study_revision r \
+               ON r.study_key = i.study_key AND r.revision = i.revision JOIN study s ON s.study_key = i.study_key \
                WHERE i.study_key = $1 AND i.deployment = $2 AND i.revision = COALESCE($3, i.revision) \
                ORDER BY i.revision DESC LIMIT 1";
     let row = act.row(sql, values![&new.study_key, new.deployment.as_str(), new.revision]).await?;
@@ -153,6 +160,7 @@ async fn analysed(act: &mut Act, new: &NewLabel) -> Result<Analysed, StoreError>
         revision: row.number("revision")?,
         package: row.parse("package")?,
         event_at: row.time("completed_at")?,
+        first_image_at: row.time("first_received_at")?,
     })
 }
 

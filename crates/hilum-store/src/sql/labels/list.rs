@@ -1,10 +1,12 @@
 //! What is read of labels.
 
-use crate::labels::{FirstRead, LabelFilter, SetAside};
+use crate::labels::{FirstRead, LabelFilter, SetAside, ToldTo};
 use crate::sql::SqlCatalog;
-use crate::sql::connection::{Row, Value, values};
+use crate::sql::connection::{Row, Value, in_list, values};
+use crate::sql::deployments::deployment_list;
 use crate::{StoreError, StudyKey};
 use hilum_monitor::Label;
+use hilum_registry::ReadingMode;
 
 /// Conditions with their parameters, and the limit as the last one.
 pub(super) struct Conditions {
@@ -46,9 +48,45 @@ pub(super) async fn label_list(
     conditions.add("deployment = ?", filter.deployment.as_deref().map(Into::into));
     conditions.add("recorded_at <= ?", filter.until.map(Into::into));
     conditions.add("label_key < ?", filter.after.as_ref().map(Into::into));
+    told_to(catalog, &mut conditions, &filter.told_to).await?;
     let sql = format!("SELECT label FROM label {}", conditions.end("label_key DESC", limit));
     let rows = catalog.database.rows("list labels", sql, conditions.values).await?;
     rows.iter().map(|row| row.json("label")).collect()
+}
+
+/// Leave out what must not reach who is told.
+async fn told_to(catalog: &SqlCatalog, conditions: &mut Conditions, told: &ToldTo) -> Result<(), StoreError> {
+    const OF_IT: &str =
+        "x.study_key = label.study_key AND x.revision = label.revision AND x.deployment = label.deployment";
+    let reader = match told {
+        ToldTo::Overseer => return Ok(()),
+        // No label is given by nobody: rows from before the column say so.
+        ToldTo::Anybody => "nobody",
+        ToldTo::Reader(reader) => reader.as_str(),
+    };
+    let deployments = deployment_list(catalog).await?;
+    let named = |mode| {
+        let of_mode = deployments.iter().filter(move |one| one.spec.reading_mode == mode);
+        // Nothing is called so; without it, an empty list would be NULL, and NOT IN of it never true.
+        let names = std::iter::once("").chain(of_mode.map(|one| one.spec.name.as_str()));
+        names.map(Value::from).collect::<Vec<_>>()
+    };
+    let shadow = in_list(&mut conditions.values, named(ReadingMode::Shadow));
+    let after = in_list(&mut conditions.values, named(ReadingMode::AfterFirstRead));
+    let text = format!(
+        "(by_whom = ? OR (NOT EXISTS (SELECT 1 FROM audit_sample x WHERE {OF_IT}) \
+         AND EXISTS (SELECT 1 FROM result x WHERE {OF_IT} AND x.released = 1) AND deployment NOT IN {shadow} \
+         AND (deployment NOT IN {after} OR EXISTS (SELECT 1 FROM first_read x WHERE x.study_key = label.study_key \
+         AND x.deployment = label.deployment AND x.revision <= label.revision AND x.reader = ?))))"
+    );
+    conditions.add(&text, Some(reader.into()));
+    Ok(())
+}
+
+pub(super) async fn label_of_origin(catalog: &SqlCatalog, origin: &str) -> Result<Option<Label>, StoreError> {
+    let sql = "SELECT label FROM label WHERE origin = $1";
+    let row = catalog.database.row("look up a label", sql, values![origin]).await?;
+    row.map(|row| row.json("label")).transpose()
 }
 
 pub(super) async fn label_set_aside_list(catalog: &SqlCatalog, limit: u32) -> Result<Vec<SetAside>, StoreError> {

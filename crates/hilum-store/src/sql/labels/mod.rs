@@ -36,13 +36,14 @@ labels! {
     fn label_set_aside(&self, told: &Untied, now: Timestamp) -> SetAside;
     }
     list {
+    fn label_of_origin(&self, origin: &str) -> Option<Label>;
     fn label_list(&self, filter: &LabelFilter, limit: u32) -> Vec<Label>;
     fn label_set_aside_list(&self, limit: u32) -> Vec<SetAside>;
     fn first_read_list(&self, study_key: &StudyKey) -> Vec<FirstRead>;
     }
     reports {
     fn report_add(&self, report: &NewReport, now: Timestamp) -> ReportAdded;
-    fn report_link_due(&self, now: Timestamp, limit: u32) -> u32;
+    fn report_link_due(&self, since: Timestamp, now: Timestamp, limit: u32) -> u32;
     fn report_list(&self, filter: &ReportFilter, limit: u32) -> Vec<Report>;
     fn report_unread(&self, since: Timestamp, limit: u32) -> Vec<Unread>;
     fn report_read(&self, unread: &Unread, labels: &[NewLabel], now: Timestamp) -> Vec<Label>;

@@ -18,6 +18,8 @@ const COLUMNS: &str = "r.report_key, r.accession_number, r.status, r.codes, r.bl
 /// Studies of one accession number that are compared.
 const STUDIES_MAX: u32 = 50;
 const NO_STUDY: &str = "report.no-study";
+/// Accession number and patient may be those of a study that is held, but the report names another one.
+const OTHER_STUDY: &str = "report.other-study";
 
 fn report_from(row: &Row) -> Result<Report, StoreError> {
     Ok(Report {
@@ -56,8 +58,8 @@ pub(super) async fn report_add(
     let sql = "INSERT INTO blob (digest, size) VALUES ($1,$2) ON CONFLICT (digest) DO NOTHING";
     act.execute(sql, values![new.blob, new.size]).await?;
     let sql = "INSERT INTO report (report_key, origin, content, series, accession_number, patient_ids, status, codes, \
-               blob, size, peer, source, reported_at, received_at, study_key, reason, reason_code, is_current) \
-               VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,0)";
+               blob, size, peer, source, reported_at, received_at, study_key, reason, reason_code, is_current, \
+               study_instance_uid) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,0,$18)";
     let values = values![
         &key,
         new.origin.reveal().as_str(),
@@ -76,6 +78,7 @@ pub(super) async fn report_add(
         study_key.as_ref(),
         reason.as_ref().map(json_text).transpose()?,
         reason.as_ref().map_or("", |reason| reason.code.as_str()),
+        new.study_instance_uid.as_ref().map(Uid::as_str),
     ];
     act.execute(sql, values).await?;
     choose_current(&mut act, new.series.reveal()).await?;
@@ -114,28 +117,30 @@ async fn study_of(
     if patient_ids.is_empty() {
         return no("report.no-patient", "a report states no patient identifier, so that it is tied to no study");
     }
-    let sql = "SELECT study_key, study_instance_uid, first_header FROM study WHERE accession_number = $1 \
-               ORDER BY study_key LIMIT $2";
-    let rows = act.rows(sql, values![accession, STUDIES_MAX]).await?;
+    let sql = "SELECT study_key, first_header FROM study WHERE accession_number = $1 \
+               AND (CAST($3 AS TEXT) IS NULL OR study_instance_uid = $3) ORDER BY study_key LIMIT $2";
+    let rows = act.rows(sql, values![accession, STUDIES_MAX, uid.map(Uid::as_str)]).await?;
     let (mut of_patient, n_studies) = (Vec::new(), rows.len());
     for row in rows {
         let header: InstanceHeader = row.json("first_header")?;
         let known = header.text(attribute::PATIENT_ID).map(str::trim).unwrap_or_default();
-        let stated: Uid = row.parse("study_instance_uid")?;
         if !known.is_empty() && patient_ids.iter().any(|id| id.trim() == known) {
-            of_patient.push((row.parse::<StudyKey>("study_key")?, stated));
+            of_patient.push(row.parse::<StudyKey>("study_key")?);
         }
     }
-    if let Some(uid) = uid {
-        of_patient.retain(|(_, stated)| stated == uid);
-    }
+    let sql = "SELECT 1 AS held FROM study WHERE accession_number = $1 LIMIT 1";
+    let others = n_studies == 0 && uid.is_some() && act.row(sql, values![accession]).await?.is_some();
     match (n_studies, of_patient.len()) {
+        (0, _) if others => no(
+            OTHER_STUDY,
+            "a report names a study that is not held; the one of its accession number that is held is another",
+        ),
         (0, _) => no(NO_STUDY, "no study of the accession number of the report is held yet"),
         (_, 0) => no(
             "report.patient-mismatch",
             "a report and the study of its accession number state different patients; correct one of them at its source",
         ),
-        (_, 1) => Ok(Ok(of_patient.remove(0).0)),
+        (_, 1) => Ok(Ok(of_patient.remove(0))),
         (_, n) => Ok(Err(Reason::new(
             "report.ambiguous",
             format!("{n} studies have the accession number and the patient of a report; it must name the study"),
@@ -170,22 +175,30 @@ async fn told_of_link(
     Ok(())
 }
 
-pub(super) async fn report_link_due(catalog: &SqlCatalog, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
+pub(super) async fn report_link_due(
+    catalog: &SqlCatalog,
+    since: Timestamp,
+    now: Timestamp,
+    limit: u32,
+) -> Result<u32, StoreError> {
     const WHAT: &str = "tie reports to their studies";
     let due = format!(
-        "SELECT r.report_key, r.accession_number, r.patient_ids, r.status FROM report r WHERE r.study_key IS NULL \
-         AND r.reason_code = '{NO_STUDY}' AND EXISTS (SELECT 1 FROM study s \
-         WHERE s.accession_number = r.accession_number) ORDER BY r.report_key LIMIT $1"
+        "SELECT r.report_key, r.accession_number, r.patient_ids, r.status, r.study_instance_uid FROM report r \
+         WHERE r.study_key IS NULL AND $2 <= r.received_at AND ((r.reason_code = '{NO_STUDY}' AND EXISTS (SELECT 1 \
+         FROM study s WHERE s.accession_number = r.accession_number)) OR (r.reason_code = '{OTHER_STUDY}' AND EXISTS \
+         (SELECT 1 FROM study s WHERE s.accession_number = r.accession_number AND s.study_instance_uid = \
+         r.study_instance_uid))) ORDER BY r.report_key LIMIT $1"
     );
-    if catalog.database.row(WHAT, due.as_str(), values![1_u32]).await?.is_none() {
+    if catalog.database.row(WHAT, due.as_str(), values![1_u32, since]).await?.is_none() {
         return Ok(0);
     }
     let mut act = Act::begin(&catalog.database, WHAT, "system:labels", now).await?;
     let mut n_linked = 0;
-    for row in act.rows(due, values![limit]).await? {
+    for row in act.rows(due, values![limit, since]).await? {
         let key: ReportKey = row.parse("report_key")?;
         let patients: Vec<String> = row.json("patient_ids")?;
-        let found = study_of(&mut act, &row.text("accession_number")?, &patients, None).await?;
+        let uid: Option<Uid> = row.parse_or_none("study_instance_uid")?;
+        let found = study_of(&mut act, &row.text("accession_number")?, &patients, uid.as_ref()).await?;
         let (study_key, reason) = found.map_or_else(|reason| (None, Some(reason)), |key| (Some(key), None));
         let sql = "UPDATE report SET study_key = $2, reason = $3, reason_code = $4 WHERE report_key = $1";
         let code = reason.as_ref().map_or("", |reason| reason.code.as_str());

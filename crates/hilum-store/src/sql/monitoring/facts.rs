@@ -6,8 +6,8 @@ use crate::sql::act::Act;
 use crate::sql::connection::{json_text, values};
 use crate::sql::deployments::current;
 use crate::{StoreError, StudyKey};
-use hilum_monitor::fold::touched;
-use hilum_monitor::{Cell, CellKey, Fact, Label, Labelled, Monitor, Observation, Truth};
+use hilum_monitor::fold::{feeds, touched};
+use hilum_monitor::{Cell, CellKey, Fact, Label, Labelled, Monitor, Observation};
 use hilum_registry::{Deployment, StopRule};
 use hilum_types::{Digest, Disposition, Independence, Timestamp};
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub(in crate::sql) async fn enter_observation(
     ended: &Ended<'_>,
     measured: Option<&Observation>,
 ) -> Result<(), StoreError> {
-    let Some(deployment) = current(act, ended.deployment).await? else { return Ok(()) };
+    let Some(mut deployment) = current(act, ended.deployment).await? else { return Ok(()) };
     let sql = "SELECT completed_at FROM study_revision WHERE study_key = $1 AND revision = $2";
     let row = act.row(sql, values![ended.study_key, ended.revision]).await?;
     let event_at = row.map(|row| row.time("completed_at")).transpose()?.unwrap_or(act.now);
@@ -66,7 +66,30 @@ pub(in crate::sql) async fn enter_observation(
     enter_group(act, deployment.family(), &observation).await?;
     crate::sql::alarms::count_observation(act, &observation).await?;
     keep_fact(act, ended.deployment, "observation", ended.study_key.as_str(), ended.revision, "", act.now).await?;
+    leave_out_fed(act, &mut deployment, &observation).await?;
     fold(act, &deployment, &Fact::Observed(&observation)).await
+}
+
+/// A study feeds a rule once per version: the rules that an earlier revision of it has fed are left out.
+async fn leave_out_fed(
+    act: &mut Act,
+    deployment: &mut Deployment,
+    observation: &Observation,
+) -> Result<(), StoreError> {
+    let Some(plan) = deployment.spec.monitoring.as_mut().filter(|_| 1 < observation.revision) else { return Ok(()) };
+    let sql =
+        "SELECT record FROM observation WHERE study_key = $1 AND deployment = $2 AND package = $3 AND revision <> $4";
+    let columns = values![
+        observation.study_key.as_str(),
+        observation.deployment.as_str(),
+        observation.package,
+        observation.revision,
+    ];
+    for row in act.rows(sql, columns).await? {
+        let earlier: Observation = row.json("record")?;
+        plan.rules.retain(|rule| !feeds(rule, &earlier));
+    }
+    Ok(())
 }
 
 /// Enter a label, inside the act that keeps it: the deciding label and the stop it leads to are one transaction.
@@ -82,9 +105,8 @@ pub(in crate::sql) async fn enter_label(act: &mut Act, label: &Label) -> Result<
     if observation.package != deployment.package_digest || observation.recorded_at < restarted_at {
         return Ok(());
     }
-    let earlier = counted(act, label).await?;
-    let says_something = label.truth != Truth::Uncertain || label.agreement.is_some();
-    if label.is_validated() && says_something {
+    let earlier = counted(act, label, &observation).await?;
+    if label.can_be_first() && !earlier.contains(&label.class()) {
         count(act, label, &observation).await?;
     }
     let labelled = Labelled { label, observation: &observation, earlier: &earlier };
@@ -136,11 +158,13 @@ pub(in crate::sql) async fn in_use_since(act: &mut Act, name: &str, since: Times
     keep_fact(act, name, "restart", "", 0, "", since.min(act.now)).await
 }
 
-/// Classes of labels that were counted for this finding before.
-async fn counted(act: &mut Act, label: &Label) -> Result<Vec<Independence>, StoreError> {
-    let sql = "SELECT class FROM label_counted WHERE deployment = $1 AND study_key = $2 AND revision = $3 AND finding = $4 \
-               ORDER BY class";
-    let columns = values![label.deployment.as_str(), label.study_key.as_str(), label.revision, label.finding.as_str()];
+/// Classes of labels that were counted for this finding of the study before, of whichever revision: one report that is
+/// read for each of them is one piece of evidence about the version.
+async fn counted(act: &mut Act, label: &Label, observation: &Observation) -> Result<Vec<Independence>, StoreError> {
+    let sql = "SELECT DISTINCT class FROM label_counted WHERE deployment = $1 AND study_key = $2 AND package = $3 \
+               AND finding = $4 ORDER BY class";
+    let columns =
+        values![label.deployment.as_str(), label.study_key.as_str(), observation.package, label.finding.as_str()];
     let rows = act.rows(sql, columns).await?;
     rows.iter().map(|row| row.named("class", Independence::from_name)).collect()
 }
