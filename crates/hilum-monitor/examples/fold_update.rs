@@ -48,7 +48,9 @@ fn study(n: u32) -> (Observation, Label) {
     (observation.event_at, observation.recorded_at) = (at, at);
     observation.disposition = "analysed".to_owned();
     observation.attributes.insert("station".to_owned(), format!("CT{}", n % 3));
-    observation.outputs.insert("nodule".to_owned(), OutputFact { score: Some(0.25), present: Some(n % 10 != 0) });
+    observation
+        .outputs
+        .insert("nodule".to_owned(), OutputFact { score: Some(0.25), present: Some(!n.is_multiple_of(10)) });
     let label = Label {
         key: format!("l{n}"),
         study_key: observation.study_key.clone(),
@@ -64,6 +66,7 @@ fn study(n: u32) -> (Observation, Label) {
         independence: None,
         inclusion_probability: None,
         event_at: at,
+        decided_at: None,
         recorded_at: at.plus_seconds(60),
         by: "user:anna".to_owned(),
     };

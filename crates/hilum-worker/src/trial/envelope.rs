@@ -85,7 +85,7 @@ pub async fn fit_envelope(
     if measured.len() < needed {
         return Err(EnvelopeError::Insufficient { n: measured.len(), needed, rate }.into());
     }
-    let envelope = Envelope::fit(&measured)?;
+    let (envelope, quantiles) = (Envelope::fit(&measured)?, feature_quantiles(&measured));
     let learned = EnvelopeRecord {
         format: 1,
         package: request.model.digest,
@@ -103,7 +103,7 @@ pub async fn fit_envelope(
     let Some(body) = learned.clone().after(before) else {
         let record = before.map(|(record, _)| record).ok_or(TrialError::Defect)?;
         let record = place.catalog.record_get(&record.to_string()).await?;
-        return Ok(FittedEnvelope { record, body: learned, is_new: false });
+        return Ok(FittedEnvelope { record, body: learned, is_new: false, quantiles });
     };
     let new = NewRecord {
         kind: RecordKind::Envelope,
@@ -112,7 +112,6 @@ pub async fn fit_envelope(
         author: request.actor.clone(),
     };
     let added = place.catalog.record_add(&new, place.clock.now()).await?;
-    let quantiles = feature_quantiles(&measured);
     Ok(FittedEnvelope { record: added.record, body, is_new: added.is_new, quantiles })
 }
 

@@ -3,7 +3,7 @@
 use crate::program::{PATIENCE, Site, destination, have, package};
 use crate::rollout::{apply, ended, import, phantom, runtime, send};
 use hilum_testkit::{Acquisition, FindingSpec, SimulatedPacs, Subject, dx};
-use hilum_types::Timestamp;
+use hilum_types::{Timestamp, Uid};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -19,7 +19,11 @@ const WATCHED: &str = "state='active'\ndestinations=['pacs']\n[deployment.monito
 
 /// When the first image of a study came in: everybody could see it from then on, and nobody an answer yet.
 pub(crate) fn received_at(site: &Site, seed: u64) -> String {
-    let study = site.json(&format!("/api/v1/studies/{}", phantom(seed, 0).study_instance_uid));
+    study_received_at(site, &phantom(seed, 0).study_instance_uid)
+}
+
+fn study_received_at(site: &Site, study_instance_uid: &Uid) -> String {
+    let study = site.json(&format!("/api/v1/studies/{study_instance_uid}"));
     study["study"]["first_received_at"].as_str().unwrap_or_else(|| panic!("{study}")).to_owned()
 }
 
@@ -200,14 +204,17 @@ fn a_station_below_its_floor_stops_the_model_while_the_whole_passes() {
     let left: Vec<u64> = (1..=14).filter(|seed| !sent(*seed, "ROOM1", &[])).collect();
     let called: Vec<u64> = (21..=36).filter(|seed| sent(*seed, "ROOM2", &[FindingSpec::nodule()])).collect();
     assert!(8 <= left.len() && 6 <= called.len(), "the model left {left:?} and called {called:?}");
+    let label_of = |seed: u64, room: &str, findings: &[FindingSpec]| {
+        label(&site, seed, &study_received_at(&site, &of_room(seed, room, findings).study_instance_uid));
+    };
     for seed in &left {
-        label(&site, &format!("ACC{seed}"));
+        label_of(*seed, "ROOM1", &[]);
     }
     assert_eq!(standing(&site)["state"], "active");
     let mut wrong = called[..6].iter();
     while standing(&site)["state"] == "active" {
         let seed = wrong.next().unwrap_or_else(|| panic!("the floor of the station never fired: {}", evidence(&site)));
-        label(&site, &format!("ACC{seed}"));
+        label_of(*seed, "ROOM2", &[FindingSpec::nodule()]);
     }
     let signals = site.json(&format!("/api/v1/deployments/{NAME}/signals"));
     let items = signals["items"].as_array().unwrap();
