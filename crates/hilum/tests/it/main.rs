@@ -10,6 +10,7 @@ mod crash;
 mod envelope;
 mod evidence;
 mod hostile;
+mod killed_server;
 mod many_workers;
 mod monitoring;
 mod oip;

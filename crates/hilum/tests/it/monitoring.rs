@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-const NAME: &str = "cxr";
+pub(crate) const NAME: &str = "cxr";
 
 /// Called where there is nothing, too often. Readers decide before the result is there.
-const WATCHED: &str = "state='active'\ndestinations=['pacs']\n[deployment.monitoring]\nreviewed_by='physics'\nreview_days=7\n\
+pub(crate) const WATCHED: &str = "state='active'\ndestinations=['pacs']\n[deployment.monitoring]\nreviewed_by='physics'\nreview_days=7\n\
     [[deployment.monitoring.rule]]\nname='false-calls'\nmetric='specificity'\nfinding='nodule'\nbelow=0.9\nconfidence=0.95\n\
     action='suspend'\n";
 
@@ -43,7 +43,7 @@ fn label(site: &Site, seed: u64, decided_at: &str) -> Value {
     told
 }
 
-fn evidence(site: &Site) -> Value {
+pub(crate) fn evidence(site: &Site) -> Value {
     serde_json::from_str(&site.done(&["monitor", "evidence", NAME, "--json"])).unwrap()
 }
 
@@ -52,7 +52,7 @@ fn recorded(site: &Site) -> Value {
     serde_json::from_str(&site.done(&["monitor", "evidence", NAME, "--record", "--json", "--by", "anna"])).unwrap()
 }
 
-fn standing(site: &Site) -> Value {
+pub(crate) fn standing(site: &Site) -> Value {
     let history: Value = serde_json::from_str(&site.done(&["deploy", "history", NAME, "--json"])).unwrap();
     history["changes"].as_array().unwrap().last().unwrap()["deployment"].clone()
 }
@@ -233,13 +233,13 @@ fn a_station_below_its_floor_stops_the_model_while_the_whole_passes() {
 }
 
 /// The files of the catalog, to be put back.
-fn catalog_files(site: &Site) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+pub(crate) fn catalog_files(site: &Site) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let files = std::fs::read_dir(site.path("data")).unwrap().map(|entry| entry.unwrap().path());
     let named = |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("catalog.sqlite");
     files.filter(named).map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
 }
 
-fn put_back(site: &Site, kept: &[(std::path::PathBuf, Vec<u8>)]) {
+pub(crate) fn put_back(site: &Site, kept: &[(std::path::PathBuf, Vec<u8>)]) {
     for (path, _) in catalog_files(site) {
         std::fs::remove_file(path).unwrap();
     }

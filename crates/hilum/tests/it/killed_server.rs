@@ -1,0 +1,124 @@
+//! The server itself is killed while it enters the deciding label and takes studies in: after every kill, label and stop
+//! are both there or neither is, and the very next study goes by it (issue 4, "The next study").
+
+use crate::monitoring::{NAME, WATCHED, catalog_files, evidence, put_back, standing};
+use crate::program::{Running, Site, have, package};
+use crate::rollout::{apply, ended, import, phantom, runtime, send};
+use serde_json::{Value, json};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Where the server is killed: at so many calls of that name after the label was sent.
+const KILLS: [(&str, u32); 9] = [
+    ("pwrite64", 1),
+    ("pwrite64", 2),
+    ("pwrite64", 4),
+    ("pwrite64", 7),
+    ("pwrite64", 11),
+    ("fdatasync", 1),
+    ("fdatasync", 2),
+    ("fdatasync", 3),
+    ("openat", 3),
+];
+
+fn kill_at(server: &Running, call: &str, when: u32) -> Child {
+    let inject = format!("--inject={call}:signal=KILL:when={when}");
+    let child = Command::new("strace")
+        .args(["-f", "-qq", "-e", &format!("trace={call}"), &inject, "-o", "/dev/null", "-p", &server.id().to_string()])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It has to be attached before the label is sent, and says nothing when it is.
+    std::thread::sleep(Duration::from_millis(300));
+    child
+}
+
+/// Anna says of a study that there is nothing, over the interface. `None`: the server died before it answered.
+fn answer(site: &Site, seed: u64) -> Option<u16> {
+    let study = phantom(seed, 0).study_instance_uid;
+    let body = json!({ "study": study, "deployment": NAME, "finding": "nodule", "truth": "absent", "user": "anna",
+        "password": "anna has a password", "key": format!("answer {seed}") });
+    let headers = "Content-Type: application/json\r\n";
+    site.request("POST", "/api/v1/assessments", headers, body.to_string().as_bytes()).map(|(status, _)| status)
+}
+
+#[test]
+fn a_killed_server_has_label_and_stop_or_neither() {
+    if !have("strace") {
+        return;
+    }
+    let runtime = runtime();
+    let site = Site::new("");
+    for (name, role) in [("root", "governance"), ("anna", "clinical")] {
+        site.person(name, role);
+    }
+    let digest = import(&site, &package("phantom-cxr"));
+    // In shadow nobody sees an answer, so whoever says what is true has seen none.
+    let watched = WATCHED.replace("state='active'\ndestinations=['pacs']", "state='shadow'");
+    let watched = watched.replace("below=0.9\nconfidence=0.95", "consecutive=2");
+    assert!(apply(&site, NAME, &digest, &watched).status.success());
+    let running = site.serve("info");
+    let mut called = Vec::new();
+    for seed in 1..=8 {
+        send(&site, &runtime, &phantom(seed, 0));
+        let outcome = ended(&site, &phantom(seed, 0), NAME);
+        assert_eq!(outcome["disposition"], "analysed", "{outcome}");
+        let findings = outcome["inference"]["findings"].as_array().cloned().unwrap_or_default();
+        if findings.iter().any(|finding| finding["label"] == "nodule" && finding["presence"] == "present") {
+            called.push(seed);
+        }
+    }
+    let [first, deciding, ..] = called[..] else { panic!("the model called {called:?} only") };
+    assert_eq!(answer(&site, first), Some(201));
+    running.stop();
+    assert_eq!((evidence(&site)["n_labels"].as_u64(), &standing(&site)["state"]), (Some(1), &"shadow".into()));
+    let kept = catalog_files(&site);
+    let (mut n_died, mut n_stops) = (0, 0);
+    for (round, (call, when)) in (0u64..).zip(KILLS) {
+        put_back(&site, &kept);
+        let mut server = site.serve("warn");
+        let mut tracer = kill_at(&server, call, when);
+        let said = std::thread::scope(|scope| {
+            // Load: a study comes in, at the same time, by an association that may break off.
+            scope.spawn(|| {
+                let study = phantom(100 + round, 0);
+                let to =
+                    hilum_testkit::SimulatedModality::new("DX1".parse().unwrap(), "HILUM".parse().unwrap(), site.dimse);
+                crate::rollout::runtime().block_on(to.send(std::sync::Arc::<[_]>::from(study.instances.clone())));
+            });
+            answer(&site, deciding)
+        });
+        let begun = Instant::now();
+        while !server.has_ended() && begun.elapsed() < Duration::from_millis(500) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        n_died += u32::from(server.has_ended());
+        server.kill();
+        tracer.wait().unwrap();
+
+        let running = site.serve("warn");
+        let stands = standing(&site);
+        let stopped = stands["state"] == "suspended";
+        let n_labels = evidence(&site)["n_labels"].as_u64().unwrap();
+        assert_eq!(n_labels == 2, stopped, "{call} {when}: {n_labels} labels, {stands}");
+        assert!(said.is_none_or(|status| status == 201 && stopped), "{call} {when}: acknowledged {said:?}, and lost");
+        let signals: Value = site.json(&format!("/api/v1/deployments/{NAME}/signals"));
+        assert_eq!(signals["items"].as_array().unwrap().len(), usize::from(stopped), "{call} {when}: {signals}");
+        // The very next study goes by what is durable.
+        let next = phantom(200 + round, 0);
+        send(&site, &runtime, &next);
+        let outcome = ended(&site, &next, NAME);
+        let expected = if stopped { "withheld" } else { "analysed" };
+        assert_eq!(outcome["disposition"], expected, "{call} {when}: {outcome}");
+        assert!(!stopped || outcome.to_string().contains("stop-rule:false-calls"), "{outcome}");
+        n_stops += u32::from(stopped);
+        running.stop();
+    }
+    println!("{} rounds, {n_died} servers killed, {n_stops} stops", KILLS.len());
+    assert!(
+        3 <= n_died && 0 < n_stops && n_stops < KILLS.len() as u32,
+        "{n_died} killed, {n_stops} stops: too few of each"
+    );
+    assert!(site.done(&["audit", "verify"]).contains("whole"));
+}
