@@ -124,6 +124,50 @@ class OnnxOps:
         return self._node("Reshape", [x, whole])
 
 
+class FromOnnx:
+    """Reads the weights of an earlier version into a network, in the order in which `OnnxOps` wrote them.
+
+    Batch normalisation was folded into them, so here it does nothing; train further with it frozen.
+    """
+
+    def __init__(self, path):
+        self.constants = iter([numpy_helper.to_array(one) for one in onnx.load(str(path)).graph.initializer])
+
+    def _next(self):
+        return torch.from_numpy(next(self.constants).copy())
+
+    def conv(self, layer, x, relu=True):
+        weight, bias = self._next(), self._next()
+        if isinstance(layer, Layer):
+            layer.conv.weight.data, layer.norm.bias.data = weight, bias
+            layer.norm.weight.data.fill_(1)
+            layer.norm.running_mean.fill_(0)
+            layer.norm.running_var.fill_(1 - layer.norm.eps)
+        else:
+            layer.weight.data, layer.bias.data = weight, bias
+
+    def linear(self, layer, x):
+        layer.weight.data, layer.bias.data = self._next(), self._next()
+
+    def up(self, x):
+        next(self.constants)
+
+    def relu(self, x):
+        """Nothing to read, as in the rest."""
+
+    def add(self, a, b):
+        pass
+
+    def cat(self, *xs):
+        pass
+
+    def mean(self, x):
+        pass
+
+    def largest(self, x):
+        pass
+
+
 class Classifier(nn.Module):
     """160 x 160 -> logits of the findings, their maps on 40 x 40, and an embedding."""
 

@@ -1,6 +1,7 @@
 """Writes what surrounds a trained graph: manifest, card, metadata, licence. Golden cases are recorded afterwards."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,39 @@ SETS = {
     "bedside": "AP bedside only",
     "other-vendor": "PA, another maker's CR: softer, noisier, flatter, MONOCHROME1",
 }
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the classifier: its folder, the sets it was made and measured with, and what its card says of them."""
+
+    number: str
+    folder: str
+    earlier: str | None
+    epochs: int
+    rate: float
+    train: str
+    val: str
+    sets: dict
+    training: str
+    shift: str
+    change: str
+
+
+FIRST = Version(
+    "1.0.0", "phantom-cxr", None, 6, 4e-3, "train", "val", SETS, "findings in 40 % each",
+    """- The operating points were chosen on the mixed set. The rows above show what happens on noisier images, on bedside
+  images and on another maker's machine without choosing them again; that is what Hilum is there to notice.""",
+    "first version",
+)
+SECOND = Version(
+    "1.1.0", "phantom-cxr-1.1", "phantom-cxr", 6, 2e-3, "train-1.1", "val-1.1",
+    {"heldout": SETS["heldout"], "updated": "the same patients after the update of the scanner's software (4.0.0)"},
+    "half of them taken after the update of the scanner's software, on from the weights of 1.0.0",
+    """- Version 1.0.0 finds few nodules after the update: `hilum demo` plays what follows. The operating points were chosen
+  on both kinds of images together.""",
+    "trained on images of scanner software 4.0.0 too",
+)
 
 
 def infer(model, images):
@@ -120,10 +154,10 @@ def classifier_settings(model, val):
     return settings
 
 
-def classifier_figures(model, sets, settings):
+def classifier_figures(model, sets, settings, words_of):
     """Rows of the card's table, and the same as data."""
     rows, figures = [], {}
-    for name, words in SETS.items():
+    for name, words in words_of.items():
         raw = infer(model, sets[name]["x160"])
         for index, setting in enumerate(settings):
             truth = sets[name]["y"][:, index].astype(int)
@@ -205,23 +239,23 @@ FINDING = """  [[output.finding]]
 CONCEPTS = {"nodule": ("427359005", "Solitary nodule of lung"), "effusion": ("60046008", "Pleural effusion")}
 
 
-def write_common(folder, name, title, task, description, card):
+def write_common(folder, title, task, description, card, number=VERSION, change="first version"):
     for part in ["docs", "configs", "hilum"]:
         (folder / part).mkdir(parents=True, exist_ok=True)
     (folder / "LICENSE").write_text((Path(__file__).parent / "LICENSE-2.0.txt").read_text())
     metadata = {
-        "version": VERSION, "task": task, "description": description, "authors": MAKER,
+        "version": number, "task": task, "description": description, "authors": MAKER,
         "copyright": "Copyright the Hilum authors", "intended_use": "Demonstration and tests on phantoms; not for patients",
-        "changelog": {VERSION: "first version"},
+        "changelog": {number: change},
     }
     (folder / "configs" / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
     (folder / "docs" / "README.md").write_text(card)
 
 
-def write_classifier(folder, sets):
+def write_classifier(folder, sets, version):
     model = folder / "models" / "model.onnx"
-    settings = classifier_settings(model, sets["val"])
-    rows, figures = classifier_figures(model, sets, settings)
+    settings = classifier_settings(model, sets[version.val])
+    rows, figures = classifier_figures(model, sets, settings, version.sets)
     description = "Looks for a solitary nodule and a pleural effusion on a frontal chest radiograph phantom and outlines them."
     findings = "\n".join(
         FINDING.format(label=s["label"], index=i, value=CONCEPTS[s["label"]][0], meaning=CONCEPTS[s["label"]][1], **{k: s[k] for k in ("point", "temperature")})
@@ -232,7 +266,7 @@ def write_classifier(folder, sets):
         for i, s in enumerate(settings)
     )
     manifest = COMMON.format(
-        name="phantom-cxr", version=VERSION, title="Phantom chest radiograph findings", maker=MAKER,
+        name="phantom-cxr", version=version.number, title="Phantom chest radiograph findings", maker=MAKER,
         description=description, preprocess=PREPROCESS.format(side=160),
     ) + (
         f'[[output]]\nkind = "classification"\ntensor = "logits"\nactivation = "sigmoid"\n\n{findings}\n{heatmaps}\n'
@@ -243,7 +277,7 @@ def write_classifier(folder, sets):
     points = "\n".join(
         f"| {s['label']} | {s['temperature']} | {s['point']} | {s['threshold']} |" for s in settings
     )
-    card = f"""# Phantom chest radiograph findings {VERSION}
+    card = f"""# Phantom chest radiograph findings {version.number}
 
 {description}
 
@@ -256,7 +290,7 @@ tested with a real model and a known truth. What it does on a patient's radiogra
 | Input | one frontal radiograph; window of the object, large values white, 160 x 160 (triangle filter), 0 to 1 |
 | Outputs | `logits` [1, 2], `maps` [1, 2, 40, 40] (logits of place), `embedding` [1, 64] |
 | Network | {model.stat().st_size // 1024} KiB, plain ONNX opset 17 |
-| Training | 3,000 phantoms of 256 x 256 pixels (seed 7001), findings in 40 % each; `models/train/train.py` |
+| Training | 3,000 phantoms of 256 x 256 pixels (seed 7001), {version.training}; `models/train/train.py` |
 | Validation | 700 phantoms (seed 7002): temperature by log loss, operating point by Youden's index, map threshold by overlap |
 
 | finding | temperature | operating point | map threshold |
@@ -277,12 +311,14 @@ at least 0.2 (intersection over union). Truth is what the generator placed, whet
 
 - Small nodules: of those below 10 mm radius in the held-out set it called {small[0]} of {small[1]}, of the larger ones
   {large[0]} of {large[1]}.
-- The operating points were chosen on the mixed set. The rows above show what happens on noisier images, on bedside
-  images and on another maker's machine without choosing them again; that is what Hilum is there to notice.
+{version.shift}
 - Lateral views, children and anything that is not a frontal chest are outside the intended use.
 - Only one nodule and one effusion occur in a training image; a second one is not outlined.
 """
-    write_common(folder, "phantom-cxr", "Phantom chest radiograph findings", "Detection of findings on chest radiograph phantoms", description, card)
+    write_common(
+        folder, "Phantom chest radiograph findings", "Detection of findings on chest radiograph phantoms", description, card,
+        version.number, version.change,
+    )
     (folder / "hilum" / "package.toml").write_text(manifest)
     (folder / "configs" / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(table)
@@ -363,7 +399,7 @@ Phantoms of other seeds than training, 512 x 512 pixels, Dice on that grid. 95 %
 - Above an effusion the meniscus is a soft gradient; the mask may end a few millimetres too high or low.
 - Lateral views, children and anything that is not a frontal chest are outside the intended use.
 """
-    write_common(folder, "phantom-lung-seg", "Phantom lung segmentation", "Segmentation of lungs on chest radiograph phantoms", description, card)
+    write_common(folder, "Phantom lung segmentation", "Segmentation of lungs on chest radiograph phantoms", description, card)
     (folder / "hilum" / "package.toml").write_text(manifest)
     (folder / "configs" / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(table)

@@ -1,6 +1,6 @@
 """Trains the demo models on phantoms from a seed and writes their packages.
 
-    python models/train/train.py --work DIR [--only cxr|lung-seg]
+    python models/train/train.py --work DIR [--only cxr|cxr-1.1|lung-seg]
 
 Needs the packages listed in README.md and, through cargo, this repository's phantom generator.
 """
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 import data
 import package
-from nets import Classifier, LungUnet, TorchOps, to_onnx
+from nets import Classifier, FromOnnx, LungUnet, TorchOps, to_onnx
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,6 +28,14 @@ SETS = {
     "noise3": dict(seed=7004, dx=200, size=512, noise=3),
     "bedside": dict(seed=7005, dx=200, size=512, preset="ap"),
     "other-vendor": dict(seed=7006, dx=200, size=512, preset="other-vendor"),
+}
+
+# What version 1.1 of the classifier sees: the same patients, half of them after the update of the scanner's software.
+SETS_1_1 = {
+    "train-1.1": dict(seed=7001, dx=3000, size=256, vary=True, updated=0.5),
+    "val-1.1": dict(seed=7002, dx=700, size=256, vary=True, updated=0.5),
+    "heldout": SETS["heldout"],
+    "updated": dict(seed=7003, dx=500, size=512, vary=True, updated=1),
 }
 
 
@@ -63,10 +71,10 @@ def shifted(image, dy, dx):
     return image[..., top : top + h, left : left + w]
 
 
-def fit(net, x, targets, loss, epochs, batch, rate, seed):
-    """Train with AdamW and a one-cycle rate."""
+def fit(net, x, targets, loss, epochs, batch, rate, seed, frozen=False):
+    """Train with AdamW and a one-cycle rate; `frozen` leaves the normalisation as it is."""
     rng = np.random.default_rng(seed)
-    net.to(memory_format=torch.channels_last).train()
+    net.to(memory_format=torch.channels_last).train(not frozen)
     optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-3)
     steps = epochs * (len(x) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=steps, pct_start=0.25)
@@ -104,17 +112,19 @@ def maps_of(sets, side):
     return maps
 
 
-def train_classifier(sets, epochs):
+def train_classifier(train, epochs, rate, earlier=None):
+    """From nothing, or from the graph of an earlier version."""
     seed_everything(11)
     net = Classifier()
+    if earlier:
+        net.run(FromOnnx(earlier), None)
     weight = torch.tensor([8.0, 1.0]).view(1, 2, 1, 1)
 
     def loss(out, labels, maps):
         places = F.binary_cross_entropy_with_logits(out["maps"], maps, pos_weight=weight)
         return F.binary_cross_entropy_with_logits(out["logits"], labels) + 3.0 * places
 
-    train = sets["train"]
-    fit(net, train["x160"], [train["y"], maps_of(train, 40)], loss, epochs, 32, 4e-3, 12)
+    fit(net, train["x160"], [train["y"], maps_of(train, 40)], loss, epochs, 32, rate, 12, frozen=earlier is not None)
     return net
 
 
@@ -136,8 +146,7 @@ def train_unet(sets, epochs, cases):
 def main():
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--work", type=Path, required=True, help="folder for phantoms, may be large")
-    words.add_argument("--only", choices=["cxr", "lung-seg"])
-    words.add_argument("--epochs", type=int, default=6, help="of the classifier")
+    words.add_argument("--only", choices=["cxr", "cxr-1.1", "lung-seg"])
     words.add_argument("--threads", type=int, default=1)
     words.add_argument("--generator", nargs="+", default=[
         "cargo", "run", "--release", "--manifest-path", str(ROOT / "Cargo.toml"), "-p", "hilum-testkit", "--example", "phantom", "--",
@@ -145,16 +154,20 @@ def main():
     words.add_argument("--evaluate-only", action="store_true", help="keep the graph, write card and manifest again")
     given = words.parse_args()
     torch.set_num_threads(given.threads)
+    wanted = {"cxr": SETS, "cxr-1.1": SETS_1_1, "lung-seg": SETS}.get(given.only, SETS | SETS_1_1)
     sets = {}
-    for name, options in SETS.items():
+    for name, options in wanted.items():
         data.generate(given.generator, given.work / name, **options)
         sets[name] = data.load(given.work / name, [160, 128])
-    if given.only != "lung-seg":
-        folder = ROOT / "models" / "phantom-cxr"
-        if not given.evaluate_only:
-            to_onnx(train_classifier(sets, given.epochs), folder / "models" / "model.onnx")
-        package.write_classifier(folder, sets)
-    if given.only != "cxr":
+    for only, version in [("cxr", package.FIRST), ("cxr-1.1", package.SECOND)]:
+        if given.only in (None, only):
+            folder = ROOT / "models" / version.folder
+            if not given.evaluate_only:
+                earlier = ROOT / "models" / version.earlier / "models" / "model.onnx" if version.earlier else None
+                net = train_classifier(sets[version.train], version.epochs, version.rate, earlier)
+                to_onnx(net, folder / "models" / "model.onnx")
+            package.write_classifier(folder, sets, version)
+    if given.only in (None, "lung-seg"):
         folder = ROOT / "models" / "phantom-lung-seg"
         if not given.evaluate_only:
             to_onnx(train_unet(sets, 5, 1500), folder / "models" / "model.onnx")

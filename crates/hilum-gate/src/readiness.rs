@@ -231,10 +231,13 @@ fn family(input: &ProofInput<'_>, to: DeploymentState) -> Vec<Missing> {
                 format!("its champion {name} is a challenger itself"),
                 "name the deployment that is in use",
             )),
-            Some(champion) if to == DeploymentState::Active && !champion.state.runs() => missing.push(Missing::step(
-                format!("its champion {name} is {}, so it cannot take over a version", champion.state),
-                "bring the champion into service, or resume it",
-            )),
+            // One that was stopped takes over a version and stays stopped: it need not be used again to be mended.
+            Some(champion) if to == DeploymentState::Active && !champion.state.is_in_service() => {
+                missing.push(Missing::step(
+                    format!("its champion {name} is {}, so it cannot take over a version", champion.state),
+                    "bring the champion into service",
+                ));
+            }
             Some(_) => {}
         }
     }

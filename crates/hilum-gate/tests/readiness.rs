@@ -174,7 +174,8 @@ fn each_proof_must_be_of_exactly_this() {
     insta::assert_snapshot!(gap(&|c| c.champion.as_mut().unwrap().revision = 2), @"nobody has approved exactly this step to active: `hilum deploy propose cxr-2 --to active --reason TEXT`, then `hilum record sign` by two people");
     let skipped = |c: &mut Case| (c.visited, c.deployment.state) = (vec![Shadow], Shadow);
     insta::assert_snapshot!(gap(&skipped), @"this version has not been limited here: go through limited first, or say why not with --reason TEXT");
-    insta::assert_snapshot!(gap(&|c| c.champion.as_mut().unwrap().state = DeploymentState::Suspended), @"its champion cxr is suspended, so it cannot take over a version: bring the champion into service, or resume it");
+    insta::assert_snapshot!(gap(&|c| c.champion.as_mut().unwrap().state = DeploymentState::Retired), @"its champion cxr is retired, so it cannot take over a version: bring the champion into service");
+    insta::assert_snapshot!(gap(&|c| c.champion.as_mut().unwrap().state = DeploymentState::Suspended), @"");
     insta::assert_snapshot!(gap(&|c| c.records[0].body["verdict"] = json!("pass ")), @"validation dc62475d28fc lacks the record was changed after it was entered; its signatures are void and approval in the clinical role and approval in the technical role: `hilum validate --model NAME@VERSION --protocol FILE --out DIR`, then `hilum record sign` by two people");
 }
 

@@ -6,8 +6,9 @@
 //!
 //! `OUT/truth.jsonl` has one line for each instance: file, findings with their boxes in pixels, lung mask (a raw file
 //! of 0 and 1), and how the image was taken. Further options: `--size 512` (matrix), `--slices 64`, `--preset
-//! pa|ap|lateral|other-vendor`, `--vary` (draw the way of taking each radiograph anew), `--noise 1`, `--prevalence
-//! 0.4`, `--clinical` (leave out the marks that say it is synthetic).
+//! pa|ap|lateral|other-vendor`, `--vary` (draw the way of taking each radiograph anew), `--noise 1`, `--updated 0.5` (part
+//! of the radiographs after the software update), `--prevalence 0.4`, `--clinical` (leave out the marks that say it is
+//! synthetic).
 
 use hilum_testkit::{Acquisition, Phantom, SampleSet, View};
 use serde_json::json;
@@ -88,6 +89,7 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, Box<dyn E
             "--slices" => slices = value()?.parse()?,
             "--preset" => options.set.radiograph = preset(&value()?)?,
             "--noise" => options.set.noise = value()?.parse()?,
+            "--updated" => options.set.updated = value()?.parse()?,
             "--prevalence" => options.set.prevalence = value()?.parse()?,
             "--vary" => options.set.vary = true,
             "--clinical" => clinical = true,

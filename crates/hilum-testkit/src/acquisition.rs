@@ -86,6 +86,8 @@ pub struct Acquisition {
     pub exposure: f64,
     /// Slope of the tone curve of a radiograph; 1 is usual, more gives whiter bones and blacker lungs.
     pub contrast: f64,
+    /// Part of the grey scale that a radiograph takes up, around its middle; 1 is usual, less makes everything greyer.
+    pub gain: f64,
     /// Reconstruction kernel of CT.
     pub kernel: Kernel,
     /// Images of a CT series.
@@ -129,6 +131,7 @@ impl Acquisition {
             sharpness: 1.0,
             exposure: 1.0,
             contrast: 1.0,
+            gain: 1.0,
             kernel: Kernel::Standard,
             slices: 1,
             slice_thickness_mm: 1.0,
@@ -162,6 +165,17 @@ impl Acquisition {
             station: "CRROOM2".into(),
             ..Acquisition::radiograph()
         }
+    }
+
+    /// The same machine after an update of its software: it takes noise and edges out of the images and leaves headroom in
+    /// the grey scale, so that soft shadows stand out less. Everything else stays.
+    #[must_use]
+    pub fn updated(mut self) -> Acquisition {
+        self.noise *= 0.5;
+        self.sharpness *= 0.5;
+        self.gain *= 0.6;
+        self.software = "4.0.0".into();
+        self
     }
 
     /// A bedside radiograph taken from the front.

@@ -21,6 +21,8 @@ pub struct SampleSet {
     pub vary: bool,
     /// Factor on the noise of all.
     pub noise: f64,
+    /// Part of the radiographs that are taken after the update of the software ([`Acquisition::updated`]).
+    pub updated: f64,
     /// Probability of a nodule, and, on radiographs, of an effusion.
     pub prevalence: f64,
     /// Time of case 0.
@@ -36,6 +38,7 @@ impl SampleSet {
             ct: Acquisition::chest_ct(),
             vary: false,
             noise: 1.0,
+            updated: 0.0,
             prevalence: 0.4,
             // 2026-11-02 07:00 UTC.
             start: Timestamp::from_micros(1_793_602_800_000_000),
@@ -46,7 +49,11 @@ impl SampleSet {
     pub fn radiograph(&self, number: u32) -> PlannedStudy {
         let mut draw = Draw::new(self.seed, &format!("example dx {number}"));
         let subject = Subject::seeded(draw.bits(), self.start.plus_seconds(600 * i64::from(number)));
-        let acquisition = self.radiograph_acquisition(&mut draw);
+        let mut acquisition = self.radiograph_acquisition(&mut draw);
+        // A stream of its own: the same patients with the same findings, before or after.
+        if Draw::new(self.seed, &format!("software {number}")).chance(self.updated) {
+            acquisition = acquisition.updated();
+        }
         let mut findings = Vec::new();
         for (probability, finding) in [
             (self.prevalence, FindingSpec::nodule()),

@@ -185,7 +185,7 @@ enum Command {
     },
     /// Run an acceptance test: exit status 0 pass, 3 fail, 4 insufficient.
     Validate(commands::validate::ValidateArgs),
-    /// Play a reading day: an archive, a modality, phantoms, two models, and why each study ended as it did.
+    /// Play twelve weeks: an archive, two scanners, phantoms, two models; a scanner changes, a rule stops a model, people mend it.
     Demo(demo::DemoArgs),
 }
 
@@ -254,8 +254,12 @@ fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> Result<ExitCode> {
-    let chatty = matches!(command, Command::Serve { .. } | Command::Work { .. });
-    system::start_logging(if chatty { "info" } else { "warn" });
+    system::start_logging(match command {
+        Command::Serve { .. } | Command::Work { .. } => "info",
+        // It says itself what happens, warnings that are part of its story included.
+        Command::Demo(_) => "error",
+        _ => "warn",
+    });
     system::choose_tls();
     match command {
         Command::Serve { config } => serve::serve(&config.path).await,

@@ -37,7 +37,7 @@ fn raise_file_limit() {
 pub(crate) async fn serve(path: &Path) -> Result<ExitCode> {
     let config = Config::read(path)?;
     raise_file_limit();
-    let running = Running::start(&config).await?;
+    let running = Running::start(&config, Arc::new(SystemClock)).await?;
     tracing::info!(dimse = %running.dimse_address(), http = %running.http_address, "serving");
     if let Some(address) = running.oip.http_address {
         tracing::info!(%address, "serving the inference protocol over HTTP");
@@ -57,7 +57,8 @@ pub(crate) async fn work(path: &Path) -> Result<ExitCode> {
     anyhow::ensure!(0 < config.worker.slots, "[worker] slots is 0, so there is nothing for `hilum work` to do");
     let catalog = open_catalog(&config).await?;
     let (stop, stopped) = watch::channel(false);
-    let worker = start_worker(&config, catalog, open_blobs(&config)?, models(&config), stopped)?;
+    let clock = Arc::new(SystemClock);
+    let worker = start_worker(&config, catalog, open_blobs(&config)?, models(&config), clock, stopped)?;
     tracing::info!(slots = config.worker.slots, "working");
     wait_for_signal().await?;
     stop.send_replace(true);
@@ -77,10 +78,15 @@ async fn wait_for_signal() -> Result<()> {
 }
 
 /// The committer and the way in before it.
-pub(crate) fn start_intake(config: &Config, blobs: LocalBlobs, catalog: Arc<dyn Catalog>) -> Intake {
+pub(crate) fn start_intake(
+    config: &Config,
+    blobs: LocalBlobs,
+    catalog: Arc<dyn Catalog>,
+    clock: Arc<dyn Clock>,
+) -> Intake {
     let committer = Committer::start(blobs, catalog, &CommitterOptions::default());
     let limits = Limits { file_bytes_max: config.storage.object_mib_max << 20, ..Limits::default() };
-    Intake::new(committer, limits, Arc::new(SystemClock))
+    Intake::new(committer, limits, clock)
 }
 
 fn start_worker(
@@ -88,6 +94,7 @@ fn start_worker(
     catalog: Arc<dyn Catalog>,
     blobs: LocalBlobs,
     models: Models,
+    clock: Arc<dyn Clock>,
     stop: watch::Receiver<bool>,
 ) -> Result<JoinHandle<()>> {
     let options = WorkerOptions {
@@ -104,7 +111,6 @@ fn start_worker(
         product_timeout: Duration::from_secs(config.delivery.timeout_seconds.into()),
         data_dir: config.data_dir.clone(),
     };
-    let clock = Arc::new(SystemClock);
     let site_key = SiteKey::open(&config.data_dir)
         .with_context(|| format!("the site key in {} cannot be used", config.data_dir.display()))?;
     let worker = Worker::new(catalog, blobs, models, destinations(config), clock, site_key, options)?;
@@ -128,21 +134,22 @@ pub(crate) struct Running {
     dimse: ServerHandle,
     http: JoinHandle<()>,
     worker: Option<JoinHandle<()>>,
+    clock: Arc<dyn Clock>,
     stop: watch::Sender<bool>,
 }
 
 impl Running {
-    /// Start everything that is configured. Storage is swept before anything can come in.
-    pub(crate) async fn start(config: &Config) -> Result<Running> {
+    /// Start everything that is configured, by that clock. Storage is swept before anything can come in.
+    pub(crate) async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Running> {
         let blobs = open_blobs(config)?;
         let catalog = open_catalog(config).await?;
         let swept = hilum_store::sweep(&blobs, &*catalog).await.context("the storage could not be checked")?;
         tracing::info!(?swept, "storage swept");
-        let event = AuditEvent::new(SystemClock.now(), "system:serve", AuditAction::Started, AuditSubject::system());
+        let event = AuditEvent::new(clock.now(), "system:serve", AuditAction::Started, AuditSubject::system());
         catalog.audit_append(event).await?;
 
         let (stop, stopped) = watch::channel(false);
-        let intake = start_intake(config, blobs.clone(), catalog.clone());
+        let intake = start_intake(config, blobs.clone(), catalog.clone(), clock.clone());
         let http_listener = TcpListener::bind(config.http.listen)
             .await
             .with_context(|| format!("cannot listen on {} for HTTP; is the port in use?", config.http.listen))?;
@@ -151,12 +158,14 @@ impl Running {
         let models = models(config);
         let worker = match config.worker.slots {
             0 => None,
-            _ => Some(start_worker(config, catalog.clone(), blobs.clone(), models.clone(), stopped.clone())?),
+            _ => {
+                let (catalog, blobs, models) = (catalog.clone(), blobs.clone(), models.clone());
+                Some(start_worker(config, catalog, blobs, models, clock.clone(), stopped.clone())?)
+            }
         };
         let oip = crate::oip::start(config, catalog.clone(), models, stopped.clone()).await?;
-        let clock = Arc::new(SystemClock);
-        let hl7 = crate::hl7::start(&config.hl7, catalog.clone(), blobs, clock, stopped.clone()).await?;
-        let mut state = http_state(catalog.clone(), intake, &dimse, http_address);
+        let hl7 = crate::hl7::start(&config.hl7, catalog.clone(), blobs, clock.clone(), stopped.clone()).await?;
+        let mut state = http_state(catalog.clone(), intake, &dimse, http_address, clock.clone());
         state.report_token = config.http.report_token.as_ref().map(|token| Digest::of(token.reveal().as_bytes()));
         let connections_max = state.limits.connections_max;
         let router = hilum_http::router(state);
@@ -166,7 +175,7 @@ impl Running {
             let _ = http_stopped.wait_for(|stop| *stop).await;
         };
         let http = tokio::spawn(hilum_http::serve(http_listener, router, connections_max, until));
-        Ok(Running { http_address, catalog, oip, hl7, dimse, http, worker, stop })
+        Ok(Running { http_address, catalog, oip, hl7, dimse, http, worker, clock, stop })
     }
 
     /// Where DICOM is served.
@@ -190,7 +199,7 @@ impl Running {
         if let Some(hl7) = self.hl7 {
             hl7.finished(GRACE).await;
         }
-        let event = AuditEvent::new(SystemClock.now(), "system:serve", AuditAction::Stopped, AuditSubject::system());
+        let event = AuditEvent::new(self.clock.now(), "system:serve", AuditAction::Stopped, AuditSubject::system());
         if let Err(error) = self.catalog.audit_append(event).await {
             tracing::error!(error = &error as &dyn std::error::Error, "the stop was not entered in the audit record");
         }
@@ -211,9 +220,14 @@ fn dimse_config(config: &Config) -> Result<ServerConfig> {
     Ok(server)
 }
 
-fn http_state(catalog: Arc<dyn Catalog>, intake: Intake, dimse: &ServerHandle, address: SocketAddr) -> AppState {
-    let clock = Arc::new(|| SystemClock.now());
-    let mut state = AppState::new(catalog, intake.committer().clone(), clock);
+fn http_state(
+    catalog: Arc<dyn Catalog>,
+    intake: Intake,
+    dimse: &ServerHandle,
+    address: SocketAddr,
+    clock: Arc<dyn Clock>,
+) -> AppState {
+    let mut state = AppState::new(catalog, intake.committer().clone(), Arc::new(move || clock.now()));
     state.limits.dicom = *intake.limits();
     if !address.ip().is_loopback() {
         // Only with the development switch, which the configuration was checked for.

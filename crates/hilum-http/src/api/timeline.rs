@@ -6,11 +6,15 @@ use crate::state::AppState;
 use crate::{Problem, ProblemCode};
 use axum::Json;
 use axum::extract::State;
+use hilum_monitor::Signal;
 use hilum_monitor::root_cause::{Quantity, RootCause, RootCauseOptions, find_root_cause};
-use hilum_monitor::timeline::{ChangeFact, Mark, MarkKind, Timeline, change_marks, signal_mark, weeks};
+use hilum_monitor::timeline::{
+    ChangeFact, Mark, MarkKind, Timeline, add_performance, change_marks, signal_mark, weeks,
+};
 use hilum_registry::Deployment;
 use hilum_store::StoreError;
-use hilum_store::alarms::AlarmFilter;
+use hilum_store::acquisition::{Standing, group_standings};
+use hilum_store::alarms::{Alarm, AlarmFilter};
 use hilum_store::monitoring::ObservationFilter;
 use hilum_store::rollout::ChangeAct;
 use hilum_types::Timestamp;
@@ -24,6 +28,8 @@ const WEEKS_SHOWN: i64 = 16;
 const DAYS_MAX: i64 = 3660;
 /// Signals and alarms on one timeline.
 const MARKS_MAX: u32 = 500;
+/// Labels on one timeline, the latest; of weeks before them no performance is told.
+const LABELS_MAX: u32 = 4000;
 /// Studies that a root cause rests on at most, the latest of the range.
 const STUDIES_MAX: u32 = 20_000;
 
@@ -47,7 +53,8 @@ pub(crate) struct MarkBody {
 /// A figure, never without interval, number of cases and method.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct WeekFigureBody {
-    /// `analysed`, `withheld`, ..., `positive:<finding>`, `outside_envelope`.
+    /// `analysed`, `withheld`, ..., `positive:<finding>`, `outside_envelope`, `sensitivity:<finding>`,
+    /// `specificity:<finding>`.
     pub name: String,
     /// The point estimate.
     pub value: f64,
@@ -226,7 +233,13 @@ pub(crate) async fn timeline(
     marks.extend(signals.iter().map(|stored| signal_mark(&stored.signal)));
     let deployment = Some(name.to_owned());
     let filter = AlarmFilter { deployment, from: Some(from), until: Some(until), ..AlarmFilter::default() };
-    marks.extend(catalog.alarm_find(&filter, MARKS_MAX).await?.iter().map(|alarm| Mark {
+    let alarms = catalog.alarm_find(&filter, MARKS_MAX).await?;
+    // One that signals made is told by them, each at its time: its own text is that of the latest.
+    let is_told = |alarm: &Alarm| {
+        let same = |signal: &Signal| signal.cut == alarm.cut && signal.at == alarm.raised_at;
+        alarm.signal.is_some() && signals.iter().any(|stored| same(&stored.signal))
+    };
+    marks.extend(alarms.iter().filter(|alarm| !is_told(alarm)).map(|alarm| Mark {
         at: alarm.raised_at,
         kind: MarkKind::Alarm,
         severity: Some(alarm.severity),
@@ -234,11 +247,48 @@ pub(crate) async fn timeline(
         by: String::new(),
         key: alarm.key.to_string(),
     }));
+    marks.extend(new_groups(state, name, from, until).await?);
     marks.sort_by_key(|mark| mark.at);
     let last = until.plus_micros(-1);
     let counts = catalog.day_counts(name, &from.day(), &last.day()).await?;
-    let weeks = weeks(&counts, from, until, state.now());
+    let mut weeks = weeks(&counts, from, until, state.now());
+    let filter = ObservationFilter {
+        deployment: name.to_owned(),
+        from: Some(from),
+        until: Some(until),
+        ..ObservationFilter::default()
+    };
+    let labelled = catalog.labelled_list(&filter, LABELS_MAX).await?;
+    // Labels come after their studies, so those of the weeks after the oldest of the latest labels are all there.
+    let oldest = labelled.first().filter(|_| LABELS_MAX as usize <= labelled.len());
+    let complete_from = oldest.map_or(from, |one| one.label.recorded_at.plus_seconds(7 * DAY_SECONDS));
+    add_performance(&mut weeks, &labelled, complete_from, state.now())
+        .map_err(|error| StoreError::Misuse(format!("a figure was not made: {error}")))?;
     Ok(Timeline { deployment: name.to_owned(), from, until, marks, weeks })
+}
+
+/// Acquisition groups that the reference set of the version in use lacks, at the first study of each (MV-23).
+async fn new_groups(state: &AppState, name: &str, from: Timestamp, until: Timestamp) -> Result<Vec<Mark>, StoreError> {
+    let mut marks = Vec::new();
+    let mut versions: Vec<Deployment> = Vec::new();
+    for change in state.catalog.deployment_history(name).await? {
+        if versions.iter().all(|known| known.package_digest != change.deployment.package_digest) {
+            versions.push(change.deployment);
+        }
+    }
+    for deployment in versions.iter().filter(|deployment| deployment.spec.envelope().is_some()) {
+        for seen in group_standings(&*state.catalog, deployment).await? {
+            let Some(at) = seen.first_seen_at.filter(|at| from <= *at && *at < until) else { continue };
+            if seen.standing == Standing::Reference {
+                continue;
+            }
+            let text =
+                format!("first study of a scanner, software or protocol that the reference set lacks: {}", seen.group);
+            let (kind, by, key) = (MarkKind::AcquisitionGroup, String::new(), String::new());
+            marks.push(Mark { at, kind, severity: None, text, by, key });
+        }
+    }
+    Ok(marks)
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]

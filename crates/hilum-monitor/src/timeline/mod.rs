@@ -4,7 +4,7 @@ mod marks;
 mod weeks;
 
 pub use marks::{ChangeFact, Mark, MarkKind, change_marks, signal_mark};
-pub use weeks::{CountKind, DayCount, NamedFigure, Week, count_day, weeks};
+pub use weeks::{CountKind, DayCount, NamedFigure, Week, add_performance, count_day, weeks};
 
 use hilum_types::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,11 @@
+use crate::error::MonitorError;
 use crate::figure::proportion;
+use crate::figures::{FigureInput, LabelledObservation, figure};
 use crate::{Figure, Observation};
-use hilum_types::Timestamp;
+use hilum_registry::Metric;
+use hilum_types::{Digest, Independence, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -128,6 +131,41 @@ fn week(monday: i64, sums: &Sums, as_of: Timestamp) -> Week {
     Week { from: Timestamp::from_micros(monday), n_studies, figures: sums.iter().map(figure).collect() }
 }
 
+/// Add what is known at `as_of` of how the model performed on the studies of each week that begins at `complete_from` or later:
+/// sensitivity and specificity, from labels of people who had not seen the answer. Of a week in which the version changed, the
+/// last version is told; figures of two are not mixed.
+///
+/// # Errors
+/// [`MonitorError::Figure`], for counts that contradict each other.
+pub fn add_performance(
+    weeks: &mut [Week],
+    labelled: &[LabelledObservation],
+    complete_from: Timestamp,
+    as_of: Timestamp,
+) -> Result<(), MonitorError> {
+    let mut by_week: BTreeMap<i64, Vec<&LabelledObservation>> = BTreeMap::new();
+    for one in labelled {
+        by_week.entry(monday(one.observation.event_at)).or_default().push(one);
+    }
+    for week in weeks.iter_mut().filter(|week| monday(complete_from) <= week.from.micros()) {
+        let Some(of_week) = by_week.get(&week.from.micros()) else { continue };
+        let latest = of_week.iter().max_by_key(|one| one.observation.event_at);
+        let Some(version): Option<Digest> = latest.map(|one| one.observation.package) else { continue };
+        let of_version = of_week.iter().filter(|one| one.observation.package == version);
+        let labelled: Vec<LabelledObservation> = of_version.map(|one| (*one).clone()).collect();
+        let input = FigureInput { observations: &[], labelled: &labelled, as_of };
+        let findings: BTreeSet<&String> = labelled.iter().map(|one| &one.label.finding).collect();
+        for finding in findings {
+            for metric in [Metric::Sensitivity, Metric::Specificity] {
+                let made = figure(&input, metric, finding, &[Independence::Unexposed])?;
+                let name = format!("{}:{finding}", metric.name());
+                week.figures.extend(made.map(|figure| NamedFigure { name, figure }));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// 00:00 UTC of the Monday at or before: 1970-01-05 was one.
 fn monday(at: Timestamp) -> i64 {
     let days = at.micros().div_euclid(DAY_MICROS);
@@ -140,6 +178,41 @@ mod tests {
 
     fn count(day: &str, kind: CountKind, name: &str, n_with: u64, n: u64) -> DayCount {
         DayCount { day: day.into(), kind, name: name.into(), n_with, n }
+    }
+
+    fn labelled(day: &str, package: &[u8], said: bool, truth: &str, exposure: &str) -> LabelledObservation {
+        let at = format!("{day}T09:00:00Z");
+        let mut observation = Observation::bare("cxr", Digest::of(package));
+        (observation.study_key, observation.revision) = (format!("{day} {said} {truth} {exposure}"), 1);
+        (observation.disposition, observation.event_at) = ("analysed".to_owned(), at.parse().unwrap());
+        observation.outputs.insert("nodule".to_owned(), crate::OutputFact { score: None, present: Some(said) });
+        let label = serde_json::json!({
+            "key": "l", "study_key": observation.study_key, "revision": 1, "deployment": "cxr", "finding": "nodule",
+            "truth": truth, "source": "assessment", "exposure": exposure, "event_at": at, "recorded_at": at, "by": "user:a",
+        });
+        LabelledObservation { label: serde_json::from_value(label).unwrap(), observation }
+    }
+
+    #[test]
+    fn performance_is_told_of_one_version_and_from_unexposed_labels() {
+        let at = |day: &str| format!("{day}T00:00:00Z").parse::<Timestamp>().unwrap();
+        let (from, until) = (at("2026-11-23"), at("2026-12-14"));
+        let cases = [
+            labelled("2026-11-24", b"v1", true, "present", "unexposed"),
+            labelled("2026-12-01", b"v1", false, "present", "unexposed"),
+            labelled("2026-12-02", b"v2", true, "present", "unexposed"),
+            labelled("2026-12-03", b"v2", false, "absent", "unexposed"),
+            labelled("2026-12-03", b"v2", false, "present", "exposed"),
+        ];
+        let told = |complete_from| {
+            let mut weeks = weeks(&[], from, until, until);
+            add_performance(&mut weeks, &cases, complete_from, until).unwrap();
+            let figure = |named: &NamedFigure| format!("{} {} n={}", named.name, named.figure.value, named.figure.n);
+            weeks.iter().map(|week| week.figures.iter().map(figure).collect::<Vec<_>>().join(", ")).collect::<Vec<_>>()
+        };
+        let second = "sensitivity:nodule 1 n=1, specificity:nodule 1 n=1";
+        assert_eq!(told(from), ["sensitivity:nodule 1 n=1", second, ""]);
+        assert_eq!(told(at("2026-11-30")), ["", second, ""]);
     }
 
     #[test]

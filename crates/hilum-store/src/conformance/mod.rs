@@ -71,6 +71,7 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         rollout::rollback_returns_to_the_version_before,
         rollout::only_the_version_in_use_is_suspended,
         rollout::a_file_does_not_undo_an_act,
+        rollout::a_stopped_champion_takes_over_a_version_and_stays_stopped,
         rollout::clinical_use_is_not_declared,
         rollout::history_is_kept_and_asked_as_of,
         rollout::shadow_waits_and_goes_after,

@@ -160,6 +160,22 @@ async fn due(catalog: &Arc<dyn Catalog>, study: &str) -> (StudyKey, crate::Lease
     (key, must_take(catalog, JobKind::Evaluate, at(100)).await.lease())
 }
 
+/// A version that puts right what a deployment was stopped for comes into place without the old one being used again, and only
+/// a person lifts the stop.
+pub(super) async fn a_stopped_champion_takes_over_a_version_and_stays_stopped(url: String) {
+    let catalog = open(&url).await;
+    let (one, two) = champion_and_challenger(&catalog, Shadow).await;
+    let stopped = catalog.deployment_suspend("cxr", "user:bo", "misses nodules", at(1)).await.unwrap();
+    catalog.deployment_promote(&plan(&catalog, "cxr-2", Active).await, at(2)).await.unwrap();
+    let champion = get(&catalog, "cxr").await;
+    assert_eq!((champion.package_digest, champion.state, &champion.suspension), (two, Suspended, &stopped.suspension));
+    assert_eq!(champion.rollback.as_ref().map(|target| target.package), Some(one));
+    assert_eq!(get(&catalog, "cxr-2").await.state, Retired);
+    let resumed = catalog.deployment_resume("cxr", "user:anna", "finds them", at(3)).await.unwrap();
+    assert_eq!((resumed.package_digest, resumed.state, resumed.suspension), (two, Active, None));
+    all_is_well(&catalog).await;
+}
+
 /// What was promoted or rolled back by a person is not undone by a file from before.
 pub(super) async fn a_file_does_not_undo_an_act(url: String) {
     let catalog = open(&url).await;

@@ -43,11 +43,13 @@ pub(super) fn radiograph(attenuation: &Plane, acquisition: &Acquisition, seed: u
         let (black, white) = (curve(-0.10), curve(1.08));
         (curve(value) - black) / (white - black)
     };
+    let gain = acquisition.gain.clamp(0.0, 1.0);
+    let squeezed = |grey: f64| grey * gain + 0.5 * (1.0 - gain);
     let mut stored: Vec<u16> = signal
         .values
         .iter()
         .map(|value| {
-            let grey = (tone(*value).clamp(0.0, 1.0) * STORED_MAX + 0.5) as u16;
+            let grey = (squeezed(tone(*value).clamp(0.0, 1.0)) * STORED_MAX + 0.5) as u16;
             if invert { STORED_MAX as u16 - grey } else { grey }
         })
         .collect();

@@ -3,7 +3,7 @@
 use hilum_dicom::{Limits, read_part10_header};
 use hilum_infer::{EngineConfig, Engines, InstanceInput, LoadedPackage, RunSettings, register_package, run};
 use hilum_testkit::{Phantom, SampleSet, Truth};
-use hilum_types::ModelOutput;
+use hilum_types::{ModelOutput, Presence};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -99,6 +99,30 @@ fn the_demo_models_do_what_their_cards_say() {
     let value = |key: &str| stated[key].as_f64().unwrap();
     println!("Dice {mean:.4} on {CASES}, stated {:.4} to {:.4}", value("low"), value("high"));
     assert!((value("low") - 0.001..=value("high") + 0.001).contains(&mean), "{mean}");
+}
+
+/// What `hilum demo` is about: after the update of a scanner's software the first version misses nodules, the second does not.
+#[test]
+fn the_second_version_finds_what_the_first_misses_after_the_update() {
+    let versions = [load("phantom-cxr"), load("phantom-cxr-1.1")];
+    let set = SampleSet { seed: 7003, vary: true, updated: 1.0, ..SampleSet::new(0) };
+    let (mut found, mut n, mut false_calls, mut n_without) = ([0, 0], 0, [0, 0], 0);
+    for number in 0..60 {
+        let phantom = set.radiograph(number).phantom().unwrap();
+        let present = phantom.truth.has("nodule");
+        *(if present { &mut n } else { &mut n_without }) += 1;
+        for (which, version) in versions.iter().enumerate() {
+            let output = analyse(version, &phantom);
+            let called = output.findings.iter().any(|f| f.label == "nodule" && f.presence == Presence::Present);
+            *(if present { &mut found[which] } else { &mut false_calls[which] }) += usize::from(called);
+        }
+    }
+    println!("found {found:?} of {n}, called {false_calls:?} of {n_without} without");
+    assert!(10 < n && 10 < n_without);
+    // Of all sizes from 6 mm on, the bedside included; the card has the sensitivity of 500.
+    assert!(found[0] * 5 < n, "1.0.0 found {} of {n}", found[0]);
+    assert!(found[0] * 3 + n / 5 < found[1], "1.1.0 found {} of {n}", found[1]);
+    assert!(false_calls[1] * 3 < n_without, "1.1.0 called {} of {n_without}", false_calls[1]);
 }
 
 fn ranks_and_locates(label: &str, results: &[Result]) {

@@ -1,8 +1,8 @@
 use crate::{has_tool, morning};
 use hilum_dicom::{Bulk, Image, Limits, read_data_set, tags};
 use hilum_testkit::{
-    Acquisition, CtObjects, FindingSpec, Kernel, Phantom, PhantomInstance, Photometric, Side, Subject, Truth, View, ct,
-    dx,
+    Acquisition, CtObjects, FindingSpec, Kernel, Phantom, PhantomInstance, Photometric, PlannedStudy, SampleSet, Side,
+    Subject, Truth, View, ct, dx,
 };
 use hilum_types::{Digest, attribute};
 use std::path::Path;
@@ -191,6 +191,27 @@ fn noise_and_dose_do_what_they_say() {
     let usual = make(1.0, 1.0);
     assert!((make(3.0, 1.0) / usual - 3.0).abs() < 0.4, "three times the noise");
     assert!((make(1.0, 0.25) / usual - 2.0).abs() < 0.3, "a quarter of the dose");
+}
+
+/// An update of the software changes how patients look, not who comes and what they have.
+#[test]
+fn after_an_update_the_same_patients_take_less_of_the_grey_scale() {
+    let before = SampleSet { radiograph: Acquisition::radiograph().with_matrix(128, 128), ..SampleSet::new(3) };
+    let after = SampleSet { updated: 1.0, ..before.clone() };
+    let (old, new) = (before.radiograph(5), after.radiograph(5));
+    assert_eq!((&new.subject, &new.findings, new.seed), (&old.subject, &old.findings, old.seed));
+    assert_eq!(new.acquisition, old.acquisition.clone().updated());
+    assert_eq!(new.acquisition.software, "4.0.0");
+    let half = SampleSet { updated: 0.5, ..before };
+    let n = (0..200).filter(|number| half.radiograph(*number).acquisition.software == "4.0.0").count();
+    assert!((70..130).contains(&n), "{n} of 200");
+    // Without the letter of the side, which is as white as ever.
+    let span = |study: &PlannedStudy| {
+        let mut grey = stored(&study.phantom().unwrap().instances[0]);
+        grey.sort_by(f64::total_cmp);
+        grey[grey.len() * 49 / 50] - grey[grey.len() / 50]
+    };
+    assert!((span(&new) / span(&old) - 0.6).abs() < 0.05, "{} of {}", span(&new), span(&old));
 }
 
 #[test]

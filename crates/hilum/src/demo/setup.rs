@@ -1,15 +1,18 @@
-//! What the demo needs before the first study: a configuration, the two models of this repository, two deployments.
+//! What the demo needs before the first study: a configuration, models of this repository, and what was agreed on.
 
+use super::House;
+use super::scenario::{OTHER, UPDATED};
 use crate::config::Config;
-use crate::system::{SystemClock, models};
+use crate::system::models;
 use anyhow::{Context, Result};
-use hilum_registry::DeploymentSpec;
-use hilum_store::Catalog;
-use hilum_types::{Clock, Digest};
+use hilum_gate::plan_promotion;
+use hilum_registry::{Deployment, DeploymentSpec, DeploymentState};
+use hilum_store::records::Package;
+use hilum_types::Clock;
+use hilum_worker::Proof;
 use rust_embed::RustEmbed;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Deployment of the radiograph classifier.
 pub(crate) const CLASSIFIER: &str = "phantom-cxr";
@@ -17,12 +20,16 @@ pub(crate) const CLASSIFIER: &str = "phantom-cxr";
 /// Deployment of the lung segmentation.
 pub(crate) const SEGMENTER: &str = "phantom-lung-seg";
 
-/// The demo models, as this repository's own code trained them on phantoms.
+/// Models of this repository, as its own code trained them on phantoms.
 #[derive(RustEmbed)]
 #[folder = "../../models"]
 #[include = "phantom-cxr/*"]
+#[include = "phantom-cxr-1.1/*"]
 #[include = "phantom-lung-seg/*"]
 struct DemoModels;
+
+/// How long nothing must have come before a study is complete, in simulated seconds.
+pub(crate) const QUIET_SECONDS: i64 = 60;
 
 /// Write the configuration into the folder and read it as any other. Ports are chosen by the system, and kept in the
 /// file when the folder is used again.
@@ -35,9 +42,10 @@ pub(crate) fn write_config(folder: &Path, pacs: SocketAddr, catalog_url: Option<
          data_dir = \"data\"\n\n\
          {catalog}\
          [dimse]\nlisten = \"127.0.0.1:{dimse}\"\nae_title = \"HILUM\"\n\n\
-         [[dimse.peer]]\nae_title = \"DXROOM1\"\naddress = \"127.0.0.1\"\n\n\
+         [[dimse.peer]]\nae_title = \"{UPDATED}\"\naddress = \"127.0.0.1\"\n\n\
+         [[dimse.peer]]\nae_title = \"{OTHER}\"\naddress = \"127.0.0.1\"\n\n\
          [http]\nlisten = \"127.0.0.1:{http}\"\n\n\
-         [study]\nquiet_seconds = 1\n\n\
+         [study]\nquiet_seconds = {QUIET_SECONDS}\n\n\
          [storage]\nreserve_mib = 64\n\n\
          [delivery]\nretry_seconds_first = 1\n\n\
          [[destination]]\nname = \"pacs\"\nhost = \"{}\"\nport = {}\nae_title = \"PACS\"\n",
@@ -57,30 +65,105 @@ fn free_port(usual: u16) -> Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-/// Import both packages by the way every package takes, and apply both deployments.
-pub(crate) async fn import_and_apply(folder: &Path, config: &Config, catalog: &Arc<dyn Catalog>) -> Result<()> {
-    let packages = folder.join("packages-to-import");
-    for name in DemoModels::iter() {
+/// Import a package of this repository by the way every package takes.
+pub(crate) async fn import(house: &House, folder: &str) -> Result<Package> {
+    let place = house.folder.join("packages-to-import");
+    let files = DemoModels::iter().filter(|name| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')));
+    for name in files {
         let file = DemoModels::get(&name).context("an embedded file is missing")?;
-        let path = packages.join(name.as_ref());
-        std::fs::create_dir_all(path.parent().unwrap_or(&packages))?;
+        let path = place.join(name.as_ref());
+        std::fs::create_dir_all(path.parent().unwrap_or(&place))?;
         std::fs::write(&path, &file.data).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    for name in [CLASSIFIER, SEGMENTER] {
-        let now = SystemClock.now();
-        let imported = models(config).import(&packages.join(name), &**catalog, "user:demo", now).await?;
-        let spec = deployment(name, &imported.package.digest)?;
-        let applied = catalog.deployment_apply(&spec, imported.package.digest, "user:demo", now).await?;
-        let package = &imported.package;
-        println!("model      {} {}, golden cases replayed, {}", package.name, package.version, applied.state);
-    }
-    Ok(())
+    let (catalog, now) = (&*house.running.catalog, house.clock.now());
+    Ok(models(&house.config).import(&place.join(folder), catalog, "user:bo", now).await?.package)
 }
 
-fn deployment(name: &str, package: &Digest) -> Result<DeploymentSpec> {
+/// Put a declaration in force.
+pub(crate) async fn apply(house: &House, name: &str, package: &Package) -> Result<Deployment> {
+    let watched = if name == CLASSIFIER { WATCHED } else { "" };
     let text = format!(
-        "name = \"{name}\"\npackage = \"{package}\"\nstate = \"active\"\nowner = \"demo\"\ndestinations = [\"pacs\"]\n\
-         [intended_use]\nview = [\"PA\", \"AP\"]\nage_years_min = 18\n"
+        "name = \"{name}\"\npackage = \"{}\"\nstate = \"active\"\nowner = \"radiology\"\n\
+         destinations = [\"pacs\"]\nreading_mode = \"after_first_read\"\n\
+         [intended_use]\nview = [\"PA\", \"AP\"]\nage_years_min = 18\n{watched}",
+        package.digest
     );
-    Ok(toml::from_str(&text)?)
+    declare(house, &text, package).await
+}
+
+async fn declare(house: &House, text: &str, package: &Package) -> Result<Deployment> {
+    let spec: DeploymentSpec = toml::from_str(text)?;
+    let problems = spec.problems(&house.config.destination_names());
+    anyhow::ensure!(problems.is_empty(), "a declaration is not sound: {problems:?}");
+    Ok(house.running.catalog.deployment_apply(&spec, package.digest, "user:bo", house.clock.now()).await?)
+}
+
+/// `hilum apply` and `hilum deploy promote --to active`: another version comes as a challenger, and takes the place of the one
+/// in use. A deployment that was stopped stays stopped.
+pub(crate) async fn replace(house: &House, package: &Package, reason: &str) -> Result<Deployment> {
+    let (catalog, name) = (&*house.running.catalog, format!("{CLASSIFIER}-{}", package.version.replace('.', "-")));
+    let text = format!(
+        "name = \"{name}\"\npackage = \"{}\"\nchampion = \"{CLASSIFIER}\"\nstate = \"shadow\"\nowner = \"radiology\"\n\
+         destinations = [\"pacs\"]\n[intended_use]\nview = [\"PA\", \"AP\"]\nage_years_min = 18\n",
+        package.digest
+    );
+    declare(house, &text, package).await?;
+    let proof = Proof::gather(catalog, &name, house.clock.now()).await?;
+    let plan = plan_promotion(&proof.input(), DeploymentState::Active, None, "user:bo", Some(reason))
+        .map_err(|missing| anyhow::anyhow!("{name} cannot take the place of {CLASSIFIER}: {missing:?}"))?;
+    let promoted = catalog.deployment_promote(&plan, house.clock.now()).await?;
+    promoted.champion.context("a challenger has a champion")
+}
+
+/// The rule that stops, and the one that asks somebody to look.
+pub(crate) const STOP_RULE: &str = "missed-nodules";
+pub(crate) const LOOK_RULE: &str = "unlike-reference";
+
+/// What the house agreed on before the first study: see `docs/guides/stop-rules.md` and `docs/guides/envelope.md`.
+const WATCHED: &str = r#"
+[monitoring]
+reviewed_by = "medical physics"
+review_days = 7
+
+[[monitoring.rule]]
+name = "missed-nodules"
+metric = "sensitivity"
+finding = "nodule"
+below = 0.65
+false_stops_per_year = 0.1
+events_per_day = 2.5
+each = ["station"]
+action = "suspend"
+
+[[monitoring.rule]]
+name = "unlike-reference"
+metric = "outside_envelope"
+consecutive = 10
+each = ["station"]
+action = "alarm"
+
+[monitoring.evidence]
+window_days = 30
+n_min = 10
+
+[monitoring.envelope]
+outside = "mark"
+false_withhold_rate = 0.02
+new_group = "mark"
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::proof::FALSE_WITHHOLD_RATE;
+
+    #[test]
+    fn the_rules_are_those_the_story_is_about() {
+        let plan: toml::Table = toml::from_str(WATCHED).unwrap();
+        let rules = plan["monitoring"]["rule"].as_array().unwrap();
+        let named = |name: &str| rules.iter().find(|rule| rule["name"].as_str() == Some(name)).unwrap();
+        assert_eq!(named(STOP_RULE)["action"].as_str(), Some("suspend"));
+        assert_eq!(named(LOOK_RULE)["action"].as_str(), Some("alarm"));
+        assert_eq!(plan["monitoring"]["envelope"]["false_withhold_rate"].as_float(), Some(FALSE_WITHHOLD_RATE));
+    }
 }

@@ -7,6 +7,7 @@ mod black_box;
 mod black_box_objects;
 mod clinical;
 mod crash;
+mod demo;
 mod envelope;
 mod evidence;
 mod hostile;

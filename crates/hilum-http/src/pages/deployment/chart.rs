@@ -13,7 +13,10 @@ const RIGHT: f64 = 150.0;
 const MARKS_Y: f64 = 22.0;
 const VOLUME: (f64, f64) = (44.0, 120.0);
 const SHARES: (f64, f64) = (146.0, 262.0);
-const HEIGHT: f64 = 292.0;
+/// Only there when readers have said what is true.
+const PERFORMANCE: (f64, f64) = (288.0, 404.0);
+/// Below the last panel: the axis.
+const FOOT: f64 = 30.0;
 /// Lines at most: more are read in the table.
 const LINES_MAX: usize = 3;
 /// Smallest number of studies from which a share is drawn filled.
@@ -32,6 +35,21 @@ pub(super) fn letter(i: usize) -> String {
     }
 }
 
+const SENSITIVITY: &str = "sensitivity:";
+
+/// Which shares a panel shows, and what it is called.
+struct Panel {
+    prefix: &'static str,
+    place: (f64, f64),
+    title: &'static str,
+    /// Whether the axis ends at 100 % whatever is shown.
+    whole: bool,
+}
+
+const CALLED: Panel = Panel { prefix: "positive:", place: SHARES, title: "called, share of studies", whole: false };
+const FOUND: Panel =
+    Panel { prefix: SENSITIVITY, place: PERFORMANCE, title: "sensitivity, by labels that came in", whole: true };
+
 struct Scale {
     from: Timestamp,
     micros: f64,
@@ -47,15 +65,21 @@ impl Scale {
 /// The drawing. Its name is given by the figure around it.
 pub(super) fn svg(line: &Timeline) -> String {
     let scale = Scale { from: line.from, micros: line.until.micros_since(line.from).max(1) as f64 };
+    let labelled = line.weeks.iter().flat_map(|week| &week.figures).any(|figure| figure.name.starts_with(SENSITIVITY));
+    let bottom = if labelled { PERFORMANCE.1 } else { SHARES.1 };
+    let height = bottom + FOOT;
     let mut out = format!(
-        r#"<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="timeline-said" preserveAspectRatio="xMinYMin meet">"#
+        r#"<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="timeline-said" preserveAspectRatio="xMinYMin meet">"#
     );
     out += r#"<defs><pattern id="held" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><line class="hatch" x1="0" y1="0" x2="0" y2="6"/></pattern></defs>"#;
-    stops(&mut out, line, &scale);
+    stops(&mut out, line, &scale, bottom);
     volume(&mut out, &line.weeks, &scale);
-    shares(&mut out, &line.weeks, &scale);
-    axis(&mut out, line, &scale);
-    marks(&mut out, &line.marks, &scale);
+    shares(&mut out, &line.weeks, &scale, &CALLED);
+    if labelled {
+        shares(&mut out, &line.weeks, &scale, &FOUND);
+    }
+    axis(&mut out, line, &scale, bottom);
+    marks(&mut out, &line.marks, &scale, bottom);
     out + "</svg>"
 }
 
@@ -65,7 +89,7 @@ macro_rules! draw {
 }
 
 /// Time without use is shaded over every panel.
-fn stops(out: &mut String, line: &Timeline, scale: &Scale) {
+fn stops(out: &mut String, line: &Timeline, scale: &Scale, bottom: f64) {
     let mut begun = None;
     let mut spans = Vec::new();
     for mark in &line.marks {
@@ -78,7 +102,7 @@ fn stops(out: &mut String, line: &Timeline, scale: &Scale) {
     spans.extend(begun.map(|from| (from, line.until)));
     for (from, until) in spans {
         let (x, width) = (scale.x(from), (scale.x(until) - scale.x(from)).max(1.5));
-        let height = SHARES.1 - VOLUME.0;
+        let height = bottom - VOLUME.0;
         draw!(out, r#"<rect class="stopped" x="{x:.1}" y="{}" width="{width:.1}" height="{height}"/>"#, VOLUME.0);
         draw!(out, r#"<text class="small" x="{:.1}" y="{:.1}">not in use</text>"#, x + 4.0, VOLUME.0 + 11.0);
     }
@@ -119,11 +143,11 @@ fn volume(out: &mut String, weeks: &[Week], scale: &Scale) {
 }
 
 /// Up to three shares as lines with their 95 % bands.
-fn shares(out: &mut String, weeks: &[Week], scale: &Scale) {
-    let (top, bottom) = SHARES;
+fn shares(out: &mut String, weeks: &[Week], scale: &Scale, panel: &Panel) {
+    let Panel { prefix, place: (top, bottom), title, whole } = *panel;
     let mut names: Vec<&str> = Vec::new();
     for name in weeks.iter().flat_map(|week| &week.figures).map(|figure| figure.name.as_str()) {
-        if name.starts_with("positive:") && !names.contains(&name) && names.len() < LINES_MAX {
+        if name.starts_with(prefix) && !names.contains(&name) && names.len() < LINES_MAX {
             names.push(name);
         }
     }
@@ -137,10 +161,11 @@ fn shares(out: &mut String, weeks: &[Week], scale: &Scale) {
         .filter(|figure| FILLED_FROM <= figure.n)
         .map(|figure| figure.upper)
         .fold(0.1, f64::max);
-    let most = ((highest * 10.0).ceil() / 10.0).min(1.0);
+    let most = if whole { 1.0 } else { ((highest * 10.0).ceil() / 10.0).min(1.0) };
     let y = |share: f64| bottom - (bottom - top) * (share / most).clamp(0.0, 1.0);
-    draw!(out, r#"<text class="name" x="0" y="{:.1}">called</text>"#, top + 4.0);
-    draw!(out, r#"<text class="small" x="0" y="{:.1}">share</text>"#, top + 17.0);
+    // Above the panel: beside it stand the numbers of the axis.
+    let title_y = top - 8.0;
+    draw!(out, r#"<text class="name" x="0" y="{title_y:.1}">{title}</text>"#);
     for share in [0.0, most / 2.0, most] {
         draw!(
             out,
@@ -176,24 +201,21 @@ fn shares(out: &mut String, weeks: &[Week], scale: &Scale) {
                 label_y += 13.0;
             }
             label_ys.push(label_y);
-            let finding: String = name.trim_start_matches("positive:").chars().take(20).collect();
+            let finding: String = name.trim_start_matches(prefix).chars().take(20).collect();
             let text = escaped(&finding);
             draw!(out, r#"<text class="label-of s{i}" x="{:.1}" y="{label_y:.1}">{text}</text>"#, x + 8.0);
         }
     }
     if !names.is_empty() {
-        let y = bottom + 14.0;
         draw!(
             out,
-            r#"<text class="small" x="{:.1}" y="{y:.1}">band: 95 %; hollow: n &lt; {FILLED_FROM}</text>"#,
-            WIDTH - RIGHT + 8.0
+            r#"<text class="small end" x="{WIDTH}" y="{title_y:.1}">band: 95 %; hollow: n &lt; {FILLED_FROM}</text>"#
         );
     }
 }
 
-fn axis(out: &mut String, line: &Timeline, scale: &Scale) {
+fn axis(out: &mut String, line: &Timeline, scale: &Scale, bottom: f64) {
     let every = (line.weeks.len() / 8).max(1);
-    let bottom = SHARES.1;
     for week in line.weeks.iter().step_by(every).filter(|week| line.from <= week.from) {
         let (x, day) = (scale.x(week.from), super::Moment::of(week.from).day);
         let short = day.rsplit_once(' ').map_or(day.as_str(), |(short, _)| short);
@@ -203,7 +225,7 @@ fn axis(out: &mut String, line: &Timeline, scale: &Scale) {
 }
 
 /// Shape says what it is, the letter leads to the list.
-fn marks(out: &mut String, marks: &[Mark], scale: &Scale) {
+fn marks(out: &mut String, marks: &[Mark], scale: &Scale, bottom: f64) {
     let first = marks.len().saturating_sub(MARKS_MAX);
     let mut last_x = [f64::NEG_INFINITY; 2];
     for (i, mark) in marks.iter().enumerate().skip(first) {
@@ -222,7 +244,7 @@ fn marks(out: &mut String, marks: &[Mark], scale: &Scale) {
             out,
             r#"<line class="mark-line {class}" x1="{x:.1}" y1="{:.1}" x2="{x:.1}" y2="{:.1}"/>"#,
             MARKS_Y + 2.0,
-            SHARES.1
+            bottom
         );
         let shape = match class {
             "worse" => format!(

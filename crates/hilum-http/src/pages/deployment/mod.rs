@@ -253,13 +253,14 @@ fn columns(line: &Timeline) -> Vec<String> {
             names.push(figure.name.clone());
         }
     }
-    names.sort_by_key(|name| (name.starts_with("positive:"), name.clone()));
+    names.sort_by_key(|name| (name.contains(':'), name.clone()));
     names
 }
 
 fn spelled_figure(name: &str) -> String {
-    match name.strip_prefix("positive:") {
-        Some(finding) => format!("{} called", sentence(finding)),
+    match name.split_once(':') {
+        Some(("positive", finding)) => format!("{} called", sentence(finding)),
+        Some((figure, finding)) => format!("{}, {finding}", sentence(figure)),
         None => super::view::spelled(name),
     }
 }
