@@ -9,7 +9,7 @@ mod text;
 
 pub use cell::Cell;
 pub use event::Labelled;
-pub(crate) use event::{counts_as, number as number_of, outcome};
+pub(crate) use event::{counts_as, number as number_of, outcome, outcome_of};
 
 use crate::error::MonitorError;
 use crate::{Observation, Signal};
