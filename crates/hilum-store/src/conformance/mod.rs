@@ -14,6 +14,7 @@ mod references;
 pub(crate) mod release;
 mod rollout;
 mod shared;
+mod tallies;
 
 pub use blobs::blobs;
 
@@ -93,6 +94,7 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         monitoring::the_deciding_label_stops,
         monitoring::the_state_is_a_fold_over_the_facts,
         monitoring::a_rule_falls_back,
+        tallies::counts_are_those_of_the_rows,
         alarms::signals_of_one_incident_are_one_alarm,
         alarms::a_spent_budget_is_reported_once,
         alarms::what_nobody_answers_is_passed_on,

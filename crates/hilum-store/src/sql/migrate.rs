@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (7, include_str!("../../../../migrations/0007_labels.sql")),
     (8, include_str!("../../../../migrations/0008_acquisition_groups.sql")),
     (9, include_str!("../../../../migrations/0009_alarms.sql")),
+    (14, include_str!("../../../../migrations/0014_sketches.sql")),
 ];
 
 /// Any number that nothing else locks in the same PostgreSQL database.

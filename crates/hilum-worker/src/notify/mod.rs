@@ -31,6 +31,9 @@ const AT_ONCE: u32 = 16;
 /// Days of books looked at in one go.
 const DAYS_AT_ONCE: u32 = 31;
 
+/// Facts from before there were counts that are counted in one go: other acts wait for it.
+const FACTS_AT_ONCE: u32 = 500;
+
 /// How one channel took a message.
 #[derive(Debug)]
 pub(crate) enum Sent {
@@ -64,6 +67,7 @@ async fn look(context: &Context, books_done_on: &mut String) -> Result<(), Store
     if *books_done_on != today && context.catalog.books_check_due(now, DAYS_AT_ONCE).await? < DAYS_AT_ONCE {
         *books_done_on = today;
     }
+    context.catalog.tally_due(now, FACTS_AT_ONCE).await?;
     for notification in context.catalog.notification_take(now, HOLD_SECONDS, AT_ONCE).await? {
         let outcome = send(context, &notification).await?;
         context.catalog.notification_end(&notification.key, &outcome, context.clock.now()).await?;

@@ -65,6 +65,7 @@ pub(in crate::sql) async fn enter_observation(
     }
     enter_group(act, deployment.family(), &observation).await?;
     crate::sql::alarms::count_observation(act, &observation).await?;
+    crate::sql::tallies::observed(act, &observation).await?;
     keep_fact(act, ended.deployment, "observation", ended.study_key.as_str(), ended.revision, "").await?;
     fold(act, &deployment, &Fact::Observed(&observation)).await
 }
@@ -72,6 +73,7 @@ pub(in crate::sql) async fn enter_observation(
 /// Enter a label, inside the act that keeps it: the deciding label and the stop it leads to are one transaction.
 pub(in crate::sql) async fn enter_label(act: &mut Act, label: &Label) -> Result<(), StoreError> {
     keep_fact(act, &label.deployment, "label", &label.study_key, label.revision, &label.key).await?;
+    crate::sql::tallies::labelled(act, label).await?;
     let Some(deployment) = current(act, &label.deployment).await? else { return Ok(()) };
     let sql = "SELECT record FROM observation WHERE study_key = $1 AND revision = $2 AND deployment = $3";
     let (study, name) = (label.study_key.as_str(), label.deployment.as_str());
