@@ -1,6 +1,10 @@
 //! Figures from what was observed and labelled, as known at a moment: every one with interval, n, method and the classes of
 //! labels it rests on (MV-12, MV-25, MV-27).
 
+mod counts;
+
+pub use counts::{Counts, figures_of_counts, label_counts};
+
 use crate::error::MonitorError;
 use crate::fold::{counts_as, number_of};
 use crate::{Figure, Label, LabelSource, Observation, Truth};

@@ -20,6 +20,7 @@ pub mod rehearsal;
 pub mod report;
 pub mod root_cause;
 mod signal;
+pub mod sketch;
 pub mod timeline;
 
 pub use assessment::LabelError;

@@ -15,6 +15,7 @@ use crate::records::{
 };
 use crate::references::References;
 use crate::rollout::Rollout;
+use crate::tallies::Tallies;
 use crate::{DeliveryKey, Lease, QuarantineKey, StoreError, StudyKey};
 use async_trait::async_trait;
 use hilum_audit::{AuditEntry, AuditEvent, Checkpoint, Tampering, Verified};
@@ -46,7 +47,17 @@ impl Default for CatalogOptions {
 /// Acts that take a [`Lease`] refuse with [`StoreError::LeaseLost`] when it is no longer held, and finish the job.
 #[async_trait]
 pub trait Catalog:
-    Queue + Governance + References + Rollout + Recalls + Products + Labels + Monitoring + Alarms + AcquisitionGroups
+    Queue
+    + Governance
+    + References
+    + Rollout
+    + Recalls
+    + Products
+    + Labels
+    + Monitoring
+    + Tallies
+    + Alarms
+    + AcquisitionGroups
 {
     // ---- intake ----
 

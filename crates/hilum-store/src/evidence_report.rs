@@ -3,14 +3,16 @@
 use crate::monitoring::ObservationFilter;
 use crate::{Catalog, StoreError};
 use hilum_gate::evidence;
-use hilum_monitor::Figure;
-use hilum_monitor::figures::{FigureInput, NamedFigure, figures};
+use hilum_monitor::figures::{Counts, FigureInput, NamedFigure, figures, figures_of_counts};
+use hilum_monitor::sketch::Level;
+use hilum_monitor::{Figure, MonitorError};
 use hilum_registry::{Deployment, StopRule};
 use hilum_stats::sequential::rate_sequence;
 use hilum_types::{Digest, Reason, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Study revisions and labels that figures are made from at most; the latest count, and the report says so.
+/// Study revisions and labels that figures as of a past moment are made from at most; the latest count, and the report
+/// says so. Figures of now are made from counts, and rows are read of the first day alone.
 const ROWS_MAX: u32 = 50_000;
 
 /// Days that figures look back when nothing else is asked.
@@ -21,7 +23,7 @@ const DAYS: i64 = 90;
 pub struct EvidenceQuery {
     /// As it was known then; `None`: now.
     pub as_of: Option<Timestamp>,
-    /// Studies complete at or after this; `None`: 90 days back.
+    /// Studies complete at or after this; `None`: since the beginning of the UTC day 90 days back.
     pub from: Option<Timestamp>,
     /// Also by this attribute.
     pub each: Option<String>,
@@ -106,7 +108,7 @@ pub async fn evidence_report(
         Some(at) => catalog.deployment_as_of(name, at).await?.map(|change| change.deployment),
     };
     let deployment = deployment.ok_or(MISSING)?;
-    let from = query.from.unwrap_or_else(|| as_of.plus_seconds(-DAYS * 86_400));
+    let from = query.from.unwrap_or_else(|| Level::Day.start(as_of.plus_seconds(-DAYS * 86_400)));
     let filter = ObservationFilter {
         deployment: name.to_owned(),
         package: Some(deployment.package_digest),
@@ -114,11 +116,15 @@ pub async fn evidence_report(
         as_of: Some(as_of),
         ..ObservationFilter::default()
     };
-    let observations = catalog.observation_list(&filter, ROWS_MAX).await?;
-    let labelled = catalog.labelled_list(&filter, ROWS_MAX).await?;
-    let input = FigureInput { observations: &observations, labelled: &labelled, as_of };
-    let made = figures(&input, query.each.as_deref());
-    let figures = made.map_err(|error| StoreError::Misuse(format!("a figure was not made: {error}")))?;
+    let each = query.each.as_deref();
+    let counted = match query.as_of {
+        None => from_counts(catalog, &filter, from, each, as_of).await?,
+        Some(_) => None,
+    };
+    let made = match counted {
+        Some(made) => made,
+        None => from_rows(catalog, &filter, each, as_of).await?,
+    };
     let is_now = query.as_of.is_none();
     Ok(EvidenceReport {
         format: 1,
@@ -127,13 +133,80 @@ pub async fn evidence_report(
         package: deployment.package_digest,
         as_of,
         from,
+        n_observations: made.n_observations,
+        n_labels: made.n_labels,
+        complete: made.complete,
+        freshness: if is_now { freshness(catalog, &deployment, now).await? } else { None },
+        figures: made.figures,
+        rules: if is_now { standings(catalog, &deployment, as_of).await? } else { Vec::new() },
+    })
+}
+
+struct Made {
+    figures: Vec<NamedFigure>,
+    n_observations: u64,
+    n_labels: u64,
+    complete: bool,
+}
+
+fn not_made(error: MonitorError) -> StoreError {
+    StoreError::Misuse(format!("a figure was not made: {error}"))
+}
+
+/// As known at any moment.
+async fn from_rows(
+    catalog: &dyn Catalog,
+    filter: &ObservationFilter,
+    each: Option<&str>,
+    as_of: Timestamp,
+) -> Result<Made, StoreError> {
+    let observations = catalog.observation_list(filter, ROWS_MAX).await?;
+    let labelled = catalog.labelled_list(filter, ROWS_MAX).await?;
+    let input = FigureInput { observations: &observations, labelled: &labelled, as_of };
+    Ok(Made {
+        figures: figures(&input, each).map_err(not_made)?,
         n_observations: observations.len() as u64,
         n_labels: labelled.len() as u64,
         complete: observations.len() < ROWS_MAX as usize && labelled.len() < ROWS_MAX as usize,
-        freshness: if is_now { freshness(catalog, &deployment, now).await? } else { None },
-        figures,
-        rules: if is_now { standings(catalog, &deployment, as_of).await? } else { Vec::new() },
     })
+}
+
+/// As known now: whole UTC days from their counts, and the rest of the first one from its rows. `None` where there are
+/// no counts yet, or more than are kept.
+async fn from_counts(
+    catalog: &dyn Catalog,
+    filter: &ObservationFilter,
+    from: Timestamp,
+    each: Option<&str>,
+    as_of: Timestamp,
+) -> Result<Option<Made>, StoreError> {
+    let Some(package) = filter.package else { return Ok(None) };
+    let is_edge = Level::Day.start(from) != from;
+    let days_from = if is_edge { Level::Day.next(from) } else { from };
+    let Some(mut tally) = catalog.tally(&filter.deployment, &package, days_from, each).await? else { return Ok(None) };
+    if is_edge {
+        let edge = ObservationFilter { until: Some(days_from), as_of: None, ..filter.clone() };
+        let observations = catalog.observation_list(&edge, ROWS_MAX).await?;
+        let labelled = catalog.labelled_list(&edge, ROWS_MAX).await?;
+        tally.complete &= observations.len() < ROWS_MAX as usize && labelled.len() < ROWS_MAX as usize;
+        tally.whole.add(&Counts::of_rows(&observations, &labelled), 1);
+        if let Some(name) = each {
+            let rows = FigureInput { observations: &observations, labelled: &labelled, as_of };
+            for (value, counts) in rows.counts_by(name) {
+                tally.values.entry(value).or_default().add(&counts, 1);
+            }
+        }
+    }
+    if tally.whole.is_cut() || tally.values.values().any(Counts::is_cut) {
+        return Ok(None);
+    }
+    let by_value = each.map(|name| (name, &tally.values));
+    Ok(Some(Made {
+        figures: figures_of_counts(&tally.whole, by_value, as_of).map_err(not_made)?,
+        n_observations: tally.whole.n_observations(),
+        n_labels: tally.whole.n_labels(),
+        complete: tally.complete,
+    }))
 }
 
 /// How fresh the evidence about a deployment is; `None` when it declares no rule about it.

@@ -16,6 +16,7 @@ mod error;
 pub mod evidence_report;
 pub mod governance;
 mod ids;
+pub mod inputs_report;
 pub mod labels;
 pub mod monitoring;
 pub mod people;
@@ -28,6 +29,7 @@ pub mod reports;
 pub mod rollout;
 mod sql;
 pub mod sweep;
+pub mod tallies;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -50,3 +52,4 @@ pub use recalls::Recalls;
 pub use references::{ReferenceUse, References};
 pub use rollout::Rollout;
 pub use sweep::{StorageReport, SweepReport, sweep, verify_storage};
+pub use tallies::Tallies;

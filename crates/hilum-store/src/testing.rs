@@ -1,9 +1,20 @@
-//! A throw-away PostgreSQL for tests: started by the test itself, on a Unix socket only, gone when dropped.
+//! A throw-away PostgreSQL for tests: started by the test itself, on a Unix socket only, gone when dropped; and a catalog that
+//! has forgotten its counts.
 
+use crate::StoreError;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Take every sketch and count out of the catalog at `url`, as if all of its facts came from before there were any:
+/// [`tally_due`](crate::Tallies::tally_due) makes them again.
+///
+/// # Errors
+/// When the catalog cannot be opened or written.
+pub async fn forget_tallies(url: &str) -> Result<(), StoreError> {
+    crate::sql::forget_tallies(url).await
+}
 
 /// A running PostgreSQL cluster in a temporary folder.
 #[derive(Debug)]

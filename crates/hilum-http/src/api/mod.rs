@@ -6,6 +6,7 @@ pub(crate) mod assessments;
 pub(crate) mod extract;
 mod groups;
 pub(crate) mod health;
+mod inputs;
 pub(crate) mod journey;
 mod labels;
 pub(crate) mod lists;
@@ -86,6 +87,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(lists::get_deployment))
         .routes(routes!(monitoring::get_evidence))
         .routes(routes!(monitoring::list_signals))
+        .routes(routes!(inputs::get_inputs))
         .routes(routes!(groups::list_acquisition_groups))
         .routes(routes!(acts::suspend_deployment))
         .routes(routes!(acts::resume_deployment))

@@ -164,6 +164,15 @@ pub(crate) fn range(from: &str, until: &str, now: Timestamp) -> Result<(Timestam
     RangeQuery { from: given(from), until: given(until) }.range(now)
 }
 
+/// Begin and end as an interface has them.
+pub(crate) fn span(
+    from: Option<String>,
+    until: Option<String>,
+    now: Timestamp,
+) -> Result<(Timestamp, Timestamp), Problem> {
+    RangeQuery { from, until }.range(now)
+}
+
 impl RangeQuery {
     /// Begin and end, checked.
     pub(crate) fn range(&self, now: Timestamp) -> Result<(Timestamp, Timestamp), Problem> {

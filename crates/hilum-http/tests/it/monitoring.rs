@@ -136,6 +136,8 @@ async fn no_rate_comes_without_n_and_interval() {
     let listed = [
         "/api/v1/deployments/cxr/evidence?each=sex",
         "/api/v1/deployments/cxr/signals",
+        "/api/v1/deployments/cxr/inputs?by=day",
+        "/api/v1/deployments/cxr/inputs?by=group",
         "/api/v1/deployments",
         "/api/v1/deployments/cxr",
         "/api/v1/alarms",
@@ -176,4 +178,38 @@ fn walk(json: &Value, place: &str, n_figures: &mut u32) {
         }
         _ => {}
     }
+}
+
+/// Figures of now come from counts, inputs from sketches; what is too thin says so instead of a distance.
+#[tokio::test]
+async fn inputs_are_told_by_window_and_group() {
+    let house = stopped_house().await;
+    for by in ["day", "week", "month", "group"] {
+        let inputs = house.json(&format!("/api/v1/deployments/cxr/inputs?by={by}")).await;
+        assert_eq!((&inputs["by"], &inputs["complete"]), (&json!(by), &json!(true)));
+        assert_eq!(inputs["reference"]["n"], json!(2));
+        let windows = inputs["windows"].as_array().unwrap();
+        let n: u64 = windows.iter().map(|window| window["n"].as_u64().unwrap()).sum();
+        assert_eq!(n, 2, "{by}: {inputs}");
+        let last = windows.last().unwrap();
+        let analysed = last["shares"].as_array().unwrap().iter().find(|share| share["name"] == "analysed").unwrap();
+        assert_eq!((&analysed["n"], &analysed["method"]), (&json!(2), &json!("proportion/wilson")));
+        for feature in last["features"].as_array().unwrap() {
+            let told = feature["thin"].as_str().unwrap();
+            assert!(feature["distance"].is_null() && told.contains("50 are needed"), "{told}");
+        }
+    }
+    for (query, status) in [
+        ("by=year", StatusCode::BAD_REQUEST),
+        ("by=day&from=2020-01-01", StatusCode::BAD_REQUEST),
+        ("reference_from=soon", StatusCode::BAD_REQUEST),
+        ("reference_from=2026-02-01&reference_until=2026-01-01", StatusCode::BAD_REQUEST),
+        ("package=000000000000", StatusCode::NOT_FOUND),
+        ("since=2026-01-01", StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(house.get(&format!("/api/v1/deployments/cxr/inputs?{query}")).await.0, status, "{query}");
+    }
+    assert_eq!(house.get("/api/v1/deployments/none/inputs").await.0, StatusCode::NOT_FOUND);
+    let page = house.page("/deployments/cxr").await;
+    assert!(page.contains("What moved") && page.contains("nothing after the reference"), "{page}");
 }

@@ -111,7 +111,17 @@ fn labelled_event(rule: &StopRule, labelled: &Labelled<'_>) -> Option<bool> {
 /// Whether a label makes the numerator of a figure; `None`: it is not in its denominator.
 pub(crate) fn outcome(metric: Metric, label: &Label, observation: &Observation) -> Option<bool> {
     let said = observation.outputs.get(&label.finding).and_then(|output| output.present);
-    let truth = match label.truth {
+    outcome_of(metric, label.truth, said, label.agreement)
+}
+
+/// The same from what is true, what the model said, and what the reader said of it.
+pub(crate) fn outcome_of(
+    metric: Metric,
+    truth: Truth,
+    said: Option<bool>,
+    agreement: Option<Agreement>,
+) -> Option<bool> {
+    let truth = match truth {
         Truth::Present => Some(true),
         Truth::Absent => Some(false),
         Truth::Uncertain => None,
@@ -121,7 +131,7 @@ pub(crate) fn outcome(metric: Metric, label: &Label, observation: &Observation) 
         Metric::Sensitivity => (truth == Some(true)).then(|| said == Some(true)),
         Metric::Specificity => (truth == Some(false)).then(|| said.is_none_or(|said| !said)),
         Metric::Ppv => (said == Some(true)).then_some(truth).flatten(),
-        Metric::Concordance => match label.agreement {
+        Metric::Concordance => match agreement {
             Some(agreement) => Some(agreement == Agreement::Agree),
             None => said.zip(truth).map(|(said, truth)| said == truth),
         },

@@ -10,7 +10,7 @@ mod text;
 pub use cell::Cell;
 pub(crate) use cell::{feature_margin, threshold};
 pub use event::Labelled;
-pub(crate) use event::{counts_as, number as number_of, outcome};
+pub(crate) use event::{counts_as, number as number_of, outcome, outcome_of};
 
 use crate::error::MonitorError;
 use crate::{Observation, Signal};

@@ -73,12 +73,15 @@ pub(super) async fn one_new_patient_from_many_tasks(url: String) {
     assert_eq!(studies.len(), 8);
     let counts = catalog.counts().await.unwrap();
     let total: u64 = studies.iter().map(|study| u64::from(study.n_instances)).sum();
-    assert_eq!((counts.n_instances, counts.n_studies_receiving), (total, 8));
+    assert_eq!((counts.n_instances, counts.n_studies_receiving, counts.n_studies_complete), (total, 8, 0));
+    let mut n_bytes = 0;
     for study in studies {
         assert_eq!(study.n_instances, 50, "25 from the tasks with an even number, 25 from the others");
         let held = catalog.study_instances(&study.key, 1).await.unwrap();
         assert_eq!(held.len(), study.n_instances as usize, "the count is that of the rows");
+        n_bytes += held.iter().map(|instance| instance.size).sum::<u64>();
     }
+    assert_eq!(counts.n_bytes, n_bytes, "the running total is that of the rows");
     assert_eq!(counts.n_audit_entries, 8 * 200, "one entry per received instance");
     all_is_well(&catalog).await;
 }

@@ -14,6 +14,7 @@ mod references;
 pub(crate) mod release;
 mod rollout;
 mod shared;
+mod tallies;
 
 pub use blobs::blobs;
 
@@ -105,6 +106,7 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         monitoring::a_change_gives_no_new_time_for_evidence,
         monitoring::whatever_ends_a_study_is_observed,
         monitoring::a_failure_is_charged_to_the_version_that_ran,
+        tallies::counts_are_those_of_the_rows,
         alarms::signals_of_one_incident_are_one_alarm,
         alarms::a_spent_budget_is_reported_once,
         alarms::what_nobody_answers_is_passed_on,

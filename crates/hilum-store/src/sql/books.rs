@@ -70,10 +70,11 @@ fn line<'a>(lines: &'a mut BTreeMap<(String, String), BooksLine>, row: &Row) -> 
 pub(super) async fn counts(catalog: &SqlCatalog) -> Result<Counts, StoreError> {
     const WHAT: &str = "count";
     let database = &catalog.database;
-    let sql = "SELECT (SELECT COUNT(*) FROM instance WHERE version = 1) AS n_instances, \
-               (SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM instance) AS n_bytes, \
+    // A study that does not receive is complete; counting those by their state would read every row.
+    let sql = "SELECT (SELECT n FROM instance_total WHERE id = 1) AS n_instances, \
+               (SELECT n_bytes FROM instance_total WHERE id = 1) AS n_bytes, \
                (SELECT COUNT(*) FROM study WHERE state = 'receiving') AS n_receiving, \
-               (SELECT COUNT(*) FROM study WHERE state = 'complete') AS n_complete, \
+               (SELECT COUNT(*) FROM study) - (SELECT COUNT(*) FROM study WHERE state = 'receiving') AS n_complete, \
                (SELECT COUNT(*) FROM quarantine) AS n_quarantined, \
                (SELECT COUNT(*) FROM alarm WHERE acknowledged_at IS NULL AND closed_at IS NULL) AS n_alarms, \
                (SELECT seq FROM audit_head WHERE id = 1) AS n_audit";

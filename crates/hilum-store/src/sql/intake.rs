@@ -47,6 +47,8 @@ struct Batch {
     own: HashMap<Uid, StudyKey>,
     /// New instances that may name the algorithm that made them.
     to_inspect: Vec<InstanceKey>,
+    n_new: i64,
+    n_new_bytes: i64,
     rows: Vec<super::connection::Value>,
     blobs: BTreeMap<Digest, u64>,
 }
@@ -70,6 +72,8 @@ pub(super) async fn instances_commit(
         products: HashSet::new(),
         own: HashMap::new(),
         to_inspect: Vec::new(),
+        n_new: 0,
+        n_new_bytes: 0,
         rows: Vec::with_capacity(batch.len() * 12),
         blobs: BTreeMap::new(),
     };
@@ -307,6 +311,8 @@ impl Batch {
             instance.received_at,
         ]);
         self.blobs.insert(instance.blob, instance.size);
+        self.n_new += i64::from(version == 1);
+        self.n_new_bytes = self.n_new_bytes.saturating_add(i64::try_from(instance.size).unwrap_or(i64::MAX));
         if may_name_an_algorithm(header.sop_class_uid.as_str()) {
             self.to_inspect.push(instance_key);
         }
@@ -344,7 +350,12 @@ impl Batch {
         self.act.insert(head, "ON CONFLICT (digest) DO NOTHING", 2, blobs).await?;
         let head = "INSERT INTO instance (instance_key, study_key, sop_instance_uid, version, revision, header, blob, \
                     content, size, peer, source, received_at) VALUES";
+        let is_any = !self.rows.is_empty();
         self.act.insert(head, "", 12, self.rows).await?;
+        if is_any {
+            let sql = "UPDATE instance_total SET n = n + $1, n_bytes = n_bytes + $2 WHERE id = 1";
+            self.act.execute(sql, values![self.n_new, self.n_new_bytes]).await?;
+        }
         for key in self.to_inspect {
             let job = NewJob {
                 kind: JobKind::Inspect,

@@ -20,7 +20,11 @@ mod recalls;
 mod references;
 mod rollout;
 mod study;
+mod tallies;
 mod work;
+
+#[cfg(feature = "testing")]
+pub(crate) use tallies::forget as forget_tallies;
 
 use crate::records::{
     BlobRow, BooksLine, Counts, Delivery, DeliveryFilter, DeliveryOutcome, Evaluation, GateDecisionRecord,

@@ -36,6 +36,9 @@ const AT_ONCE: usize = 16;
 /// Days of books looked at in one go.
 const DAYS_AT_ONCE: u32 = 31;
 
+/// Facts from before there were counts that are counted in one go: other acts wait for it.
+const FACTS_AT_ONCE: u32 = 500;
+
 /// How one channel took a message.
 #[derive(Debug)]
 pub(crate) enum Sent {
@@ -70,6 +73,7 @@ async fn look(context: &Context, books_done_on: &mut String, sending: &mut JoinS
     if *books_done_on != today && context.catalog.books_check_due(now, DAYS_AT_ONCE).await? < DAYS_AT_ONCE {
         *books_done_on = today;
     }
+    context.catalog.tally_due(now, FACTS_AT_ONCE).await?;
     while sending.try_join_next().is_some() {}
     // A server that does not answer holds up its own message, and nobody else's.
     let n_free = AT_ONCE.saturating_sub(sending.len()) as u32;

@@ -1,6 +1,7 @@
 //! One deployment: does it still work, what happened to it, who deals with what, and the stop.
 
 mod chart;
+mod moved;
 
 use super::view::{Mark, Moment};
 use super::{Shell, local, page};
@@ -19,7 +20,9 @@ use hilum_monitor::timeline::{Mark as TimeMark, MarkKind, Timeline, Week};
 use hilum_monitor::{Figure, Severity};
 use hilum_registry::{Deployment, DeploymentState};
 use hilum_store::alarms::{Alarm, AlarmFilter};
+use hilum_store::inputs_report::moved_report;
 use hilum_types::Timestamp;
+use moved::MovedPanel;
 use serde::Deserialize;
 
 /// Alarms that are not closed, shown at most.
@@ -87,6 +90,7 @@ struct DeploymentPage {
     weeks: Vec<WeekRow>,
     figures: Vec<FigureRow>,
     figures_week: Option<Moment>,
+    moved: MovedPanel,
     alarms: Vec<AlarmRow>,
     budget: String,
     causes_of: &'static [CauseCode],
@@ -129,6 +133,7 @@ pub(super) async fn deployment(
     let package = state.catalog.package_get(&deployment.package_digest.to_string()).await.ok();
     let latest = line.weeks.iter().rev().find(|week| 0 < week.n_studies);
     let columns = columns(&line);
+    let moved = moved_report(&*state.catalog, &deployment, state.now()).await?;
     let (cause_problem, found) = match cause {
         None => (String::new(), None),
         Some(Ok(found)) => (String::new(), Some(found)),
@@ -154,6 +159,7 @@ pub(super) async fn deployment(
         columns: columns.iter().map(|name| spelled_figure(name)).collect(),
         figures: latest.map(figure_rows).unwrap_or_default(),
         figures_week: latest.map(|week| Moment::of(week.from)),
+        moved: MovedPanel::of(moved.as_ref()),
         alarms: open.iter().map(alarm_row).collect(),
         budget: budget(&deployment, &state, &open).await?,
         causes_of: CauseCode::ALL,

@@ -65,6 +65,7 @@ pub(in crate::sql) async fn enter_observation(
     }
     enter_group(act, deployment.family(), &observation).await?;
     crate::sql::alarms::count_observation(act, &observation).await?;
+    crate::sql::tallies::observed(act, &observation).await?;
     keep_fact(act, ended.deployment, "observation", ended.study_key.as_str(), ended.revision, "", act.now).await?;
     leave_out_fed(act, &mut deployment, &observation).await?;
     fold(act, &deployment, &Fact::Observed(&observation)).await
@@ -94,6 +95,7 @@ async fn leave_out_fed(
 
 /// Enter a label, inside the act that keeps it: the deciding label and the stop it leads to are one transaction.
 pub(in crate::sql) async fn enter_label(act: &mut Act, label: &Label) -> Result<(), StoreError> {
+    crate::sql::tallies::labelled(act, label).await?;
     keep_fact(act, &label.deployment, "label", &label.study_key, label.revision, &label.key, act.now).await?;
     let Some(deployment) = current(act, &label.deployment).await? else { return Ok(()) };
     let sql = "SELECT record FROM observation WHERE study_key = $1 AND revision = $2 AND deployment = $3";
