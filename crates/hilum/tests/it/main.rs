@@ -8,6 +8,7 @@ mod clinical;
 mod crash;
 mod envelope;
 mod evidence;
+mod export;
 mod hostile;
 mod many_workers;
 mod monitoring;

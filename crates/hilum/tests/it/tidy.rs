@@ -24,6 +24,7 @@ const PLAN: &[(&str, u8, u8)] = &[
     ("hilum-infer", SEAM, 0),
     ("hilum-store", SEAM, 0),
     ("hilum-evidence", CORE, 3),
+    ("hilum-export", CORE, 3),
     ("hilum-monitor", CORE, 2),
     ("hilum-validate", CORE, 2),
     ("hilum-gate", CORE, 2),
