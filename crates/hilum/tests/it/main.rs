@@ -30,5 +30,6 @@ mod site;
 mod stats;
 mod stats_drift;
 mod tamper;
+mod telemetry;
 mod tidy;
 mod waiver;

@@ -21,6 +21,7 @@ const PLAN: &[(&str, u8, u8)] = &[
     ("hilum-hl7", EDGE, 1),
     ("hilum-dimse", EDGE, 0),
     ("hilum-oip", EDGE, 0),
+    ("hilum-telemetry", EDGE, 0),
     ("hilum-infer", SEAM, 0),
     ("hilum-store", SEAM, 0),
     ("hilum-evidence", CORE, 3),
