@@ -1,14 +1,20 @@
 //! Everything known of how a version performs, as of a moment: what the API, the command line and a record show.
 
+use crate::governance::RecordFilter;
 use crate::monitoring::ObservationFilter;
+use crate::reports::extractor_subject_of;
 use crate::{Catalog, StoreError};
 use hilum_gate::evidence;
 use hilum_monitor::Figure;
-use hilum_monitor::figures::{FigureInput, NamedFigure, figures};
+use hilum_monitor::figures::{FigureInput, LabelledObservation, MeasuredExtractor, NamedFigure, figures};
 use hilum_registry::{Deployment, StopRule};
+use hilum_sign::{Record, RecordKind};
+use hilum_stats::imperfect_labels::ExtractorError;
 use hilum_stats::sequential::rate_sequence;
 use hilum_types::{Digest, Reason, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Study revisions and labels that figures are made from at most; the latest count, and the report says so.
 const ROWS_MAX: u32 = 50_000;
@@ -116,7 +122,8 @@ pub async fn evidence_report(
     };
     let observations = catalog.observation_list(&filter, ROWS_MAX).await?;
     let labelled = catalog.labelled_list(&filter, ROWS_MAX).await?;
-    let input = FigureInput { observations: &observations, labelled: &labelled, as_of };
+    let extractors = measured_extractors(catalog, &labelled, as_of).await?;
+    let input = FigureInput { observations: &observations, labelled: &labelled, extractors: &extractors, as_of };
     let made = figures(&input, query.each.as_deref());
     let figures = made.map_err(|error| StoreError::Misuse(format!("a figure was not made: {error}")))?;
     let is_now = query.as_of.is_none();
@@ -157,6 +164,51 @@ pub async fn freshness(
     }))
 }
 
+/// The measured errors of the extractors that these labels come from, as known then.
+async fn measured_extractors(
+    catalog: &dyn Catalog,
+    labelled: &[LabelledObservation],
+    as_of: Timestamp,
+) -> Result<Vec<MeasuredExtractor>, StoreError> {
+    let named: BTreeSet<(&str, &str)> = labelled
+        .iter()
+        .filter(|one| one.label.extractor_measured)
+        .filter_map(|one| Some((one.label.finding.as_str(), one.label.extractor.as_deref()?)))
+        .collect();
+    let mut measured = Vec::new();
+    for (finding, extractor) in named {
+        let filter = RecordFilter {
+            kind: Some(RecordKind::ExtractorError),
+            subject: Some(extractor_subject_of(finding, extractor)),
+            until: Some(as_of),
+        };
+        let records: Vec<Record> =
+            catalog.record_list(&filter, 100).await?.into_iter().filter(Record::is_intact).collect();
+        let declarations: BTreeSet<Option<&str>> =
+            records.iter().map(|record| record.body.get("declaration").and_then(Value::as_str)).collect();
+        // A declaration that changed under the same name and version: nobody can say which labels are of which.
+        if 1 < declarations.len() {
+            continue;
+        }
+        // The newest counts, the more so when more reports were read for it.
+        let error = records.first().and_then(|record| error_of(&record.body));
+        let (finding, extractor) = (finding.to_owned(), extractor.to_owned());
+        measured.extend(error.map(|error| MeasuredExtractor { finding, extractor, error }));
+    }
+    Ok(measured)
+}
+
+/// Counts of a record of `hilum monitor extractor`, which holds them as shares of n.
+fn error_of(body: &Value) -> Option<ExtractorError> {
+    let counts = |side: &str| {
+        let n = body.get(side)?.get("n")?.as_u64()?;
+        let share = body.get(side)?.get("value")?.as_f64().filter(|share| (0.0..=1.0).contains(share))?;
+        Some(((share * n as f64).round() as u64, n))
+    };
+    let ((true_positives, positives), (true_negatives, negatives)) = (counts("sensitivity")?, counts("specificity")?);
+    Some(ExtractorError { true_positives, positives, true_negatives, negatives })
+}
+
 async fn standings(
     catalog: &dyn Catalog,
     deployment: &Deployment,
@@ -181,4 +233,22 @@ async fn standings(
         standings.push(RuleStanding { rule: key.rule, cut: key.cut, n, figure, fired_at: cell.fired_at() });
     }
     Ok(standings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn counts_are_read_back_from_shares() {
+        let body = json!({ "sensitivity": { "value": 45.0 / 49.0, "n": 49 }, "specificity": { "value": 1.0, "n": 3 } });
+        let error = ExtractorError { true_positives: 45, positives: 49, true_negatives: 3, negatives: 3 };
+        assert_eq!(error_of(&body), Some(error));
+        assert_eq!(
+            error_of(&json!({ "sensitivity": { "value": 2.0, "n": 3 }, "specificity": { "value": 1.0, "n": 3 } })),
+            None
+        );
+        assert_eq!(error_of(&json!({})), None);
+    }
 }
