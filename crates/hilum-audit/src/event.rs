@@ -268,6 +268,8 @@ closed_set! {
         AlarmNotified = "alarm_notified",
         /// The books of a day were looked at.
         BooksChecked = "books_checked",
+        /// Rows of observations or labels left as a file for analysis.
+        TableExported = "table_exported",
         /// A configuration was read and taken.
         ConfigLoaded = "config_loaded",
         /// A process started.
@@ -301,6 +303,7 @@ impl AuditAction {
                 ("110103", "DICOM Instances Accessed")
             }
             A::PackageImported => ("110107", "Import"),
+            A::TableExported => ("110106", "Export"),
             // Event type 110137, User Security Attributes Changed.
             A::UserAdded | A::UserChanged => ("110113", "Security Alert"),
             A::PeerRefused | A::SecurityAlert | A::PackageRefused => ("110113", "Security Alert"),

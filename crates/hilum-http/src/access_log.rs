@@ -6,6 +6,8 @@ use crate::{Problem, ProblemCode};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hilum_telemetry::{Attribute, Name, Span, TraceId};
+use hilum_types::Timestamp;
 use std::time::Instant;
 
 /// Routes that move objects: they have their own idle timers instead of a deadline.
@@ -14,7 +16,7 @@ fn is_transfer(route: &str) -> bool {
 }
 
 pub(crate) async fn observe(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
+    let (started, begun_at) = (Instant::now(), state.now());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let method = known_method(request.method().as_str());
@@ -26,6 +28,7 @@ pub(crate) async fn observe(State(state): State<AppState>, request: Request, nex
     };
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
     state.metrics.answered(method, route, status, elapsed);
+    trace(&state, method, route, status, begun_at);
     tracing::info!(
         http.method = method,
         http.route = route,
@@ -34,6 +37,24 @@ pub(crate) async fn observe(State(state): State<AppState>, request: Request, nex
         "answered"
     );
     response
+}
+
+/// A trace of its own: what a client says of traces is not taken over.
+fn trace(state: &AppState, method: &'static str, route: &str, status: u16, begun_at: Timestamp) {
+    if !state.spans.is_on() {
+        return;
+    }
+    let trace = TraceId::random();
+    state.spans.add(Span {
+        trace,
+        id: trace.span(Name::Request, ""),
+        parent: None,
+        name: Name::Request,
+        begun_at,
+        ended_at: state.now(),
+        failed: 500 <= status,
+        attributes: vec![Attribute::Method(method), Attribute::Route(route.to_owned()), Attribute::Status(status)],
+    });
 }
 
 /// Methods are text that a client chooses, so unknown ones are not repeated.

@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use hilum_audit::{AuditAction, AuditEvent, AuditSubject, SubjectKind};
 use hilum_intake::Intake;
 use hilum_store::{BlobStore, Catalog, Committer, StoreError, StudyKey};
+use hilum_telemetry::Spans;
 use hilum_types::{Digest, Timestamp};
 use prometheus_client::registry::Registry;
 use std::collections::{BTreeMap, HashMap};
@@ -113,6 +114,8 @@ pub struct AppState {
     pub(crate) sessions: Sessions,
     /// Digest of the token that senders of reports over FHIR must know; `None`: whoever reaches the address may send.
     pub report_token: Option<Digest>,
+    /// Takes a span of every request; off unless a collector is configured.
+    pub spans: Spans,
 }
 
 /// Study, its revision, and when a deployment last changed: a changed reading mode changes what is shown.
@@ -142,6 +145,7 @@ impl AppState {
             sign_ins: SignIns::default(),
             sessions: Sessions::default(),
             report_token: None,
+            spans: Spans::default(),
         }
     }
 

@@ -9,8 +9,8 @@ use crate::error::MonitorError;
 use crate::fold::{counts_as, number_of};
 use crate::{Figure, Label, LabelSource, Observation, Truth};
 use hilum_registry::Metric;
-use hilum_stats::imperfect_labels::audit_rate;
-use hilum_stats::{Estimate, wilson};
+use hilum_stats::imperfect_labels::{ExtractorError, audit_rate, corrected_accuracy};
+use hilum_stats::{ConfusionTable, Estimate, wilson};
 use hilum_types::{Independence, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +34,10 @@ pub struct NamedFigure {
     pub cut: String,
     /// False where the labels come from an extractor whose error was never measured: such a figure clears nothing (MV-28).
     pub validated: bool,
+    /// True where labels that an extractor read out of reports are counted as if they never erred; where its error was
+    /// measured, the corrected figure stands beside it (MV-28).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uncorrected: bool,
     /// The figure.
     #[serde(flatten)]
     pub figure: Figure,
@@ -48,6 +52,17 @@ pub struct LabelledObservation {
     pub observation: Observation,
 }
 
+/// How often an extractor errs on the reports of the site, as it was measured (MV-28).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeasuredExtractor {
+    /// Finding it reads.
+    pub finding: String,
+    /// Name and version, as labels name it.
+    pub extractor: String,
+    /// Its error.
+    pub error: ExtractorError,
+}
+
 /// What figures are made from: everything known of one version in a period, at a moment.
 #[derive(Debug, Clone, Copy)]
 pub struct FigureInput<'a> {
@@ -55,6 +70,8 @@ pub struct FigureInput<'a> {
     pub observations: &'a [Observation],
     /// Labels entered until then, in the order of entry.
     pub labelled: &'a [LabelledObservation],
+    /// Extractors whose error was measured by then, each once.
+    pub extractors: &'a [MeasuredExtractor],
     /// The moment.
     pub as_of: Timestamp,
 }
@@ -75,7 +92,7 @@ pub fn figures(input: &FigureInput<'_>, each: Option<&str>) -> Result<Vec<NamedF
             input.observations.iter().filter(|one| value(one) == wanted).cloned().collect();
         let labelled: Vec<LabelledObservation> =
             input.labelled.iter().filter(|one| value(&one.observation) == wanted).cloned().collect();
-        let part = FigureInput { observations: &observations, labelled: &labelled, as_of: input.as_of };
+        let part = FigureInput { observations: &observations, labelled: &labelled, ..*input };
         all.extend(of_cut(&part, &format!("{name}={wanted}"))?);
     }
     Ok(all)
@@ -83,25 +100,26 @@ pub fn figures(input: &FigureInput<'_>, each: Option<&str>) -> Result<Vec<NamedF
 
 fn of_cut(input: &FigureInput<'_>, cut: &str) -> Result<Vec<NamedFigure>, MonitorError> {
     let mut all = Vec::new();
-    let mut add = |name, finding: &str, validated, figure: Option<Figure>| {
+    let mut add = |name, finding: &str, validated, uncorrected, figure: Option<Figure>| {
         let figure = figure.map(|figure| NamedFigure {
             name,
             finding: finding.to_owned(),
             cut: cut.to_owned(),
             validated,
+            uncorrected,
             figure,
         });
         all.extend(figure);
     };
     for name in [Metric::FailureRate, Metric::NotEligibleRate, Metric::OutsideEnvelope] {
         let happened: Vec<bool> = input.observations.iter().filter_map(|one| counts_as(name, "", one)).collect();
-        add(name, "", true, share(name, &happened, &[], input.as_of)?);
+        add(name, "", true, false, share(name, &happened, &[], input.as_of)?);
     }
     let findings: BTreeSet<&String> = input.observations.iter().flat_map(|one| one.outputs.keys()).collect();
     for finding in findings {
         let name = Metric::PositiveRate;
         let happened: Vec<bool> = input.observations.iter().filter_map(|one| counts_as(name, finding, one)).collect();
-        add(name, finding, true, share(name, &happened, &[], input.as_of)?);
+        add(name, finding, true, false, share(name, &happened, &[], input.as_of)?);
     }
     let labelled: BTreeSet<&String> = input.labelled.iter().map(|one| &one.label.finding).collect();
     for finding in labelled {
@@ -109,10 +127,19 @@ fn of_cut(input: &FigureInput<'_>, cut: &str) -> Result<Vec<NamedFigure>, Monito
             for class in name.permitted_labels() {
                 for validated in [true, false] {
                     let cases = cases(input.labelled, finding, *class, validated);
-                    add(name, finding, validated, rate_of(name, &cases, &[*class], input.as_of)?);
-                    add(name, finding, validated, weighted(name, &cases, &[*class], input.as_of)?);
+                    // Concordance is about what was said, not about what is true.
+                    let errs =
+                        |one: &&LabelledObservation| one.label.extractor.is_some() && name != Metric::Concordance;
+                    let drawn_errs =
+                        |one: &&LabelledObservation| errs(one) && one.label.inclusion_probability.is_some();
+                    let (uncorrected, of_drawn) = (cases.iter().any(errs), cases.iter().any(drawn_errs));
+                    add(name, finding, validated, uncorrected, rate_of(name, &cases, &[*class], input.as_of)?);
+                    add(name, finding, validated, of_drawn, weighted(name, &cases, &[*class], input.as_of)?);
                 }
             }
+        }
+        for (name, figure) in corrected(input.extractors, finding, |extractor| read_by(input, finding, extractor), input.as_of) {
+            add(name, finding, true, false, Some(figure));
         }
     }
     Ok(all)
@@ -204,6 +231,52 @@ fn weighted(
     let failed = |source| MonitorError::Figure { metric, source };
     let estimate = audit_rate(&happened, &probabilities, LEVEL).map_err(failed)?;
     Ok(Some(told(&estimate, classes, as_of)))
+}
+
+/// Answers against the unexposed, validated labels of one extractor.
+fn read_by(input: &FigureInput<'_>, finding: &str, extractor: &str) -> ConfusionTable {
+    let mut table = ConfusionTable::default();
+    let cases = cases(input.labelled, finding, Independence::Unexposed, true);
+    for one in cases.iter().filter(|one| one.label.extractor.as_deref() == Some(extractor)) {
+        // As in the figure beside it: an answer that was not given finds nothing.
+        let called = one.observation.outputs.get(finding).and_then(|output| output.present) == Some(true);
+        match (one.label.truth, called) {
+            (Truth::Present, true) => table.true_positives += 1,
+            (Truth::Present, false) => table.false_negatives += 1,
+            (Truth::Absent, true) => table.false_positives += 1,
+            (Truth::Absent, false) => table.true_negatives += 1,
+            (Truth::Uncertain, _) => {}
+        }
+    }
+    table
+}
+
+/// Accuracy behind labels that a measured extractor read out of reports: corrected for its error, whose uncertainty the interval
+/// carries (MV-28). `read_by` counts the answers against the labels of one extractor.
+///
+/// Only from unexposed labels: a report that was written with the model's answer in view errs with it, and no such correction
+/// holds. Where too few reports were adjudicated, or the model called everything or nothing, there is none.
+fn corrected(
+    extractors: &[MeasuredExtractor],
+    finding: &str,
+    read_by: impl Fn(&str) -> ConfusionTable,
+    as_of: Timestamp,
+) -> Vec<(Metric, Figure)> {
+    const CLASS: Independence = Independence::Unexposed;
+    /// The draws behind an interval are the same whenever it is made.
+    const SEED: u64 = 28;
+    let mut all = Vec::new();
+    for measured in extractors.iter().filter(|measured| measured.finding == finding) {
+        let table = read_by(&measured.extractor);
+        let Ok(accuracy) = corrected_accuracy(&table, &measured.error, LEVEL, SEED) else { continue };
+        let figures = [
+            (Metric::Sensitivity, &accuracy.sensitivity),
+            (Metric::Specificity, &accuracy.specificity),
+            (Metric::Ppv, &accuracy.ppv),
+        ];
+        all.extend(figures.map(|(metric, estimate)| (metric, told(estimate, &[CLASS], as_of))));
+    }
+    all
 }
 
 fn share(

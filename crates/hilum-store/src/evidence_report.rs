@@ -1,15 +1,23 @@
 //! Everything known of how a version performs, as of a moment: what the API, the command line and a record show.
 
+use crate::governance::RecordFilter;
 use crate::monitoring::ObservationFilter;
+use crate::reports::extractor_subject_of;
 use crate::{Catalog, StoreError};
 use hilum_gate::evidence;
-use hilum_monitor::figures::{Counts, FigureInput, NamedFigure, figures, figures_of_counts};
+use hilum_monitor::figures::{
+    Counts, FigureInput, LabelledObservation, MeasuredExtractor, NamedFigure, figures, figures_of_counts,
+};
 use hilum_monitor::sketch::Level;
 use hilum_monitor::{Figure, MonitorError};
 use hilum_registry::{Deployment, StopRule};
+use hilum_sign::{Record, RecordKind};
+use hilum_stats::imperfect_labels::ExtractorError;
 use hilum_stats::sequential::rate_sequence;
 use hilum_types::{Digest, Reason, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Study revisions and labels that figures as of a past moment are made from at most; the latest count, and the report
 /// says so. Figures of now are made from counts, and rows are read of the first day alone.
@@ -162,7 +170,8 @@ async fn from_rows(
 ) -> Result<Made, StoreError> {
     let observations = catalog.observation_list(filter, ROWS_MAX).await?;
     let labelled = catalog.labelled_list(filter, ROWS_MAX).await?;
-    let input = FigureInput { observations: &observations, labelled: &labelled, as_of };
+    let extractors = measured_extractors(catalog, read_by_extractors(&labelled), as_of).await?;
+    let input = FigureInput { observations: &observations, labelled: &labelled, extractors: &extractors, as_of };
     Ok(Made {
         figures: figures(&input, each).map_err(not_made)?,
         n_observations: observations.len() as u64,
@@ -191,7 +200,7 @@ async fn from_counts(
         tally.complete &= observations.len() < ROWS_MAX as usize && labelled.len() < ROWS_MAX as usize;
         tally.whole.add(&Counts::of_rows(&observations, &labelled), 1);
         if let Some(name) = each {
-            let rows = FigureInput { observations: &observations, labelled: &labelled, as_of };
+            let rows = FigureInput { observations: &observations, labelled: &labelled, extractors: &[], as_of };
             for (value, counts) in rows.counts_by(name) {
                 tally.values.entry(value).or_default().add(&counts, 1);
             }
@@ -200,9 +209,10 @@ async fn from_counts(
     if tally.whole.is_cut() || tally.values.values().any(Counts::is_cut) {
         return Ok(None);
     }
+    let extractors = measured_extractors(catalog, tally.whole.extractors(), as_of).await?;
     let by_value = each.map(|name| (name, &tally.values));
     Ok(Some(Made {
-        figures: figures_of_counts(&tally.whole, by_value, as_of).map_err(not_made)?,
+        figures: figures_of_counts(&tally.whole, by_value, &extractors, as_of).map_err(not_made)?,
         n_observations: tally.whole.n_observations(),
         n_labels: tally.whole.n_labels(),
         complete: tally.complete,
@@ -230,6 +240,51 @@ pub async fn freshness(
     }))
 }
 
+/// Finding and extractor of the labels that were read out of reports by one whose error was measured.
+fn read_by_extractors(labelled: &[LabelledObservation]) -> BTreeSet<(String, String)> {
+    let read = labelled.iter().filter(|one| one.label.extractor_measured);
+    read.filter_map(|one| Some((one.label.finding.clone(), one.label.extractor.clone()?))).collect()
+}
+
+/// The measured errors of the extractors of these names, as known then.
+async fn measured_extractors(
+    catalog: &dyn Catalog,
+    named: BTreeSet<(String, String)>,
+    as_of: Timestamp,
+) -> Result<Vec<MeasuredExtractor>, StoreError> {
+    let mut measured = Vec::new();
+    for (finding, extractor) in named {
+        let filter = RecordFilter {
+            kind: Some(RecordKind::ExtractorError),
+            subject: Some(extractor_subject_of(&finding, &extractor)),
+            until: Some(as_of),
+        };
+        let records: Vec<Record> =
+            catalog.record_list(&filter, 100).await?.into_iter().filter(Record::is_intact).collect();
+        let declarations: BTreeSet<Option<&str>> =
+            records.iter().map(|record| record.body.get("declaration").and_then(Value::as_str)).collect();
+        // A declaration that changed under the same name and version: nobody can say which labels are of which.
+        if 1 < declarations.len() {
+            continue;
+        }
+        // The newest counts, the more so when more reports were read for it.
+        let error = records.first().and_then(|record| error_of(&record.body));
+        measured.extend(error.map(|error| MeasuredExtractor { finding, extractor, error }));
+    }
+    Ok(measured)
+}
+
+/// Counts of a record of `hilum monitor extractor`, which holds them as shares of n.
+fn error_of(body: &Value) -> Option<ExtractorError> {
+    let counts = |side: &str| {
+        let n = body.get(side)?.get("n")?.as_u64()?;
+        let share = body.get(side)?.get("value")?.as_f64().filter(|share| (0.0..=1.0).contains(share))?;
+        Some(((share * n as f64).round() as u64, n))
+    };
+    let ((true_positives, positives), (true_negatives, negatives)) = (counts("sensitivity")?, counts("specificity")?);
+    Some(ExtractorError { true_positives, positives, true_negatives, negatives })
+}
+
 async fn standings(
     catalog: &dyn Catalog,
     deployment: &Deployment,
@@ -254,4 +309,22 @@ async fn standings(
         standings.push(RuleStanding { rule: key.rule, cut: key.cut, n, figure, fired_at: cell.fired_at() });
     }
     Ok(standings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn counts_are_read_back_from_shares() {
+        let body = json!({ "sensitivity": { "value": 45.0 / 49.0, "n": 49 }, "specificity": { "value": 1.0, "n": 3 } });
+        let error = ExtractorError { true_positives: 45, positives: 49, true_negatives: 3, negatives: 3 };
+        assert_eq!(error_of(&body), Some(error));
+        assert_eq!(
+            error_of(&json!({ "sensitivity": { "value": 2.0, "n": 3 }, "specificity": { "value": 1.0, "n": 3 } })),
+            None
+        );
+        assert_eq!(error_of(&json!({})), None);
+    }
 }

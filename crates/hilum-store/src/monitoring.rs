@@ -47,6 +47,15 @@ pub trait Monitoring: Send + Sync {
     /// The latest `limit` observations of the filter, oldest first.
     async fn observation_list(&self, filter: &ObservationFilter, limit: u32) -> Result<Vec<Observation>, StoreError>;
 
+    /// The next `limit` observations of the filter after `after`, by event time, study and revision: page by page they are
+    /// all of them, each once. Say `as_of`, or what is entered meanwhile may be passed over.
+    async fn observation_page(
+        &self,
+        filter: &ObservationFilter,
+        after: Option<&Observation>,
+        limit: u32,
+    ) -> Result<Vec<Observation>, StoreError>;
+
     /// Signals of a deployment given in `from` (inclusive) to `until` (exclusive), newest first.
     async fn signal_list(
         &self,

@@ -120,7 +120,12 @@ fn label_of(unread: &Unread, spec: &ExtractorSpec, truth: Truth, measured: bool)
 
 /// Subject of the records that hold the measured error of extractors.
 pub fn extractor_subject(spec: &ExtractorSpec) -> String {
-    format!("{}:{}", spec.finding, spec.label())
+    extractor_subject_of(&spec.finding, &spec.label())
+}
+
+/// The same from what a label says.
+pub(crate) fn extractor_subject_of(finding: &str, extractor: &str) -> String {
+    format!("{finding}:{extractor}")
 }
 
 /// Whether the error of exactly this declaration was measured here (MV-28).

@@ -5,6 +5,7 @@ use crate::evaluate::{Asked, ask, job_subject, record};
 use crate::family::role;
 use crate::observe::{Measured, acquisition, header_of, observe, observe_end};
 use crate::runner::{Context, JobError, describe};
+use crate::traces;
 use bytes::Bytes;
 use hilum_gate::{AcquisitionFacts, GateDecision, RolloutFacts, Stage, Verdict};
 use hilum_infer::{InferError, InferenceOutcome as Outcome, InstanceInput, LoadedPackage, RunSettings};
@@ -304,6 +305,7 @@ impl Ran {
 /// Ask the gate again, encode, and record everything in one act. When the study or the deployment changed in between,
 /// the catalog refuses, and the gate is asked once more.
 pub(crate) async fn release(context: &Context, job: &Job, subject: &Subject, ran: &Ran) -> Result<Attempt, JobError> {
+    let begun_at = context.clock.now();
     for _ in 0..DECISIONS_MAX {
         let (study_key, revision) = job_subject(job)?;
         let now = read_subject(context, job).await?;
@@ -346,7 +348,11 @@ pub(crate) async fn release(context: &Context, job: &Job, subject: &Subject, ran
         };
         match context.catalog.inference_record(&job.lease(), &outcome, context.clock.now()).await {
             Err(StoreError::StudyReopened | StoreError::DeploymentChanged) => {}
-            recorded => return Ok(recorded.map(|_deliveries| Attempt::Ended)?),
+            recorded => {
+                recorded?;
+                traces::released(context, job, begun_at);
+                return Ok(Attempt::Ended);
+            }
         }
     }
     Err(JobError::Broken(format!("the deployment or the study changed {DECISIONS_MAX} times during the release")))

@@ -26,6 +26,7 @@ mod recall;
 pub mod reference;
 mod runner;
 mod site_key;
+mod traces;
 pub mod trial;
 pub mod trust;
 mod watch;

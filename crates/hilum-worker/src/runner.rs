@@ -1,8 +1,10 @@
 //! The loop around jobs: lease, keep alive, carry out, and say what became of them.
 
 use crate::notify::{self, NotifyOptions};
+use crate::traces;
 use crate::{Destination, Models, RetryPolicy, SiteKey, canary, deliver, evaluate, infer, inspect, watch as watching};
 use hilum_store::{Catalog, Job, JobKind, Lease, LocalBlobs, Priority, StoreError};
+use hilum_telemetry::Spans;
 use hilum_types::{AeTitle, Clock, Reason};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,6 +53,7 @@ pub(crate) struct Context {
     pub(crate) options: Arc<WorkerOptions>,
     pub(crate) site_key: SiteKey,
     pub(crate) notify: Arc<NotifyOptions>,
+    pub(crate) spans: Spans,
 }
 
 /// Why a job could not be carried out this time.
@@ -96,12 +99,20 @@ impl Worker {
         }
         let (destinations, options) = (Arc::new(destinations), Arc::new(options));
         let notify = Arc::new(NotifyOptions::default());
-        Ok(Worker { context: Context { catalog, blobs, models, destinations, clock, options, site_key, notify } })
+        let spans = Spans::default();
+        let context = Context { catalog, blobs, models, destinations, clock, options, site_key, notify, spans };
+        Ok(Worker { context })
     }
 
     /// Tell these contacts of alarms; without it nobody is told, and the pages list them all the same.
     pub fn notifying(mut self, notify: NotifyOptions) -> Worker {
         self.context.notify = Arc::new(notify);
+        self
+    }
+
+    /// Tell a trace collector what jobs do; without it nothing is told.
+    pub fn tracing(mut self, spans: Spans) -> Worker {
+        self.context.spans = spans;
         self
     }
 
@@ -197,6 +208,7 @@ async fn slot(
 async fn carry_out(context: &Context, job: Job) {
     let lease = job.lease();
     let (kind, attempt, key) = (job.kind.name(), job.attempts, job.key.clone());
+    let begun_at = context.clock.now();
     let task = {
         let (context, job) = (context.clone(), job.clone());
         tokio::spawn(async move {
@@ -222,6 +234,7 @@ async fn carry_out(context: &Context, job: Job) {
             return;
         }
     };
+    traces::job_ended(context, &job, begun_at, !matches!(outcome, Ok(Ok(())))).await;
     let error = match outcome {
         Ok(Ok(())) => return tracing::debug!(job.kind = kind, job.key = %key, attempt, "job done"),
         Ok(Err(error)) => error,

@@ -50,6 +50,9 @@ pub(crate) struct Config {
     /// Delivery policy.
     #[serde(default)]
     pub(crate) delivery: DeliveryConfig,
+    /// Traces.
+    #[serde(default)]
+    pub(crate) telemetry: TelemetryConfig,
     /// Who is told of alarms.
     #[serde(default)]
     pub(crate) notify: NotifyConfig,
@@ -388,6 +391,27 @@ impl NotifyConfig {
     }
 }
 
+/// `[telemetry]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TelemetryConfig {
+    /// Address of an OpenTelemetry collector (OTLP over HTTP), such as `http://collector:4318`; without it nothing is
+    /// connected and no trace is kept.
+    pub(crate) otlp_endpoint: Option<Secret>,
+}
+
+impl TelemetryConfig {
+    fn problem(&self) -> Option<String> {
+        let url = self.otlp_endpoint.as_ref()?.reveal();
+        let good = url.starts_with("http://") || url.starts_with("https://");
+        // The address may hold a password, so it is not repeated.
+        (!good).then(|| {
+            "[telemetry] otlp_endpoint must begin with http:// or https://, such as \"http://collector:4318\""
+                .to_owned()
+        })
+    }
+}
+
 /// `[trust]`
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -551,6 +575,7 @@ impl Config {
         problems.extend(self.oip.problems());
         problems.extend(self.notify.problems());
         problems.extend(self.hl7.problems());
+        problems.extend(self.telemetry.problem());
         if self.trust.require_signature && self.trust.keys.is_empty() {
             problems.push(
                 "[trust] require_signature = true without keys refuses every package; list the makers' public keys in \

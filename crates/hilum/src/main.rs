@@ -157,6 +157,8 @@ enum Command {
         #[command(subcommand)]
         command: commands::evidence::EvidenceCommand,
     },
+    /// Write what was observed or labelled as a table for analysis, without a patient's identifiers.
+    Export(commands::export::ExportArgs),
     /// Run fixed cases through a deployment, to see whether a product changed by itself.
     Canary {
         #[command(subcommand)]
@@ -300,6 +302,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Alarm { command } => commands::alarm::run(command).await,
         Command::Canary { command } => commands::canary::run(command).await,
         Command::Inventory(arguments) => commands::inventory::run(arguments).await,
+        Command::Export(arguments) => commands::export::run(arguments).await,
         Command::Import { folder, config } => commands::import::import(&folder, &config.path).await,
         Command::Reference { command } => commands::reference::run(command).await,
         Command::Stats(arguments) => commands::stats::run(&arguments),

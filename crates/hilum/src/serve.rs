@@ -10,6 +10,7 @@ use hilum_dimse::{Peer, Server, ServerConfig, ServerHandle};
 use hilum_http::{AppState, Hosts};
 use hilum_intake::{DimseIntake, Intake};
 use hilum_store::{Catalog, Committer, CommitterOptions, LocalBlobs};
+use hilum_telemetry::{Exporter, Spans, TelemetryOptions};
 use hilum_types::{Clock, Digest};
 use hilum_worker::{Models, RetryPolicy, SiteKey, Worker, WorkerOptions};
 use std::net::SocketAddr;
@@ -20,6 +21,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+/// The last traces get this long to leave.
+const TRACE_GRACE: Duration = Duration::from_secs(2);
 
 /// What is being received, sent or computed at shutdown gets this long.
 const GRACE: Duration = Duration::from_secs(20);
@@ -58,12 +62,16 @@ pub(crate) async fn work(path: &Path) -> Result<ExitCode> {
     let catalog = open_catalog(&config).await?;
     let (stop, stopped) = watch::channel(false);
     let clock = Arc::new(SystemClock);
-    let worker = start_worker(&config, catalog, open_blobs(&config)?, models(&config), clock, stopped)?;
+    let (spans, traces) = start_traces(&config);
+    let worker = start_worker(&config, catalog, open_blobs(&config)?, models(&config), clock, spans, stopped)?;
     tracing::info!(slots = config.worker.slots, "working");
     wait_for_signal().await?;
     stop.send_replace(true);
     if tokio::time::timeout(GRACE, worker).await.is_err() {
         tracing::warn!("a job was still running; another worker takes it over when its lease ends");
+    }
+    if let Some(traces) = traces {
+        traces.finished(TRACE_GRACE).await;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -95,10 +103,11 @@ fn start_worker(
     blobs: LocalBlobs,
     models: Models,
     clock: Arc<dyn Clock>,
+    spans: Spans,
     stop: watch::Receiver<bool>,
 ) -> Result<JoinHandle<()>> {
     let options = WorkerOptions {
-        owner: format!("{}:{}", host_name(), std::process::id()),
+        owner: process_name(),
         slots: config.worker.slots,
         shadow_slots: config.worker.shadow_slots.unwrap_or(config.worker.slots / 2),
         lease_seconds: config.worker.lease_seconds,
@@ -114,7 +123,24 @@ fn start_worker(
     let site_key = SiteKey::open(&config.data_dir)
         .with_context(|| format!("the site key in {} cannot be used", config.data_dir.display()))?;
     let worker = Worker::new(catalog, blobs, models, destinations(config), clock, site_key, options)?;
-    Ok(tokio::spawn(worker.notifying(config.notify.options()).run(stop)))
+    Ok(tokio::spawn(worker.notifying(config.notify.options()).tracing(spans).run(stop)))
+}
+
+/// This process among all that work on one catalog.
+fn process_name() -> String {
+    format!("{}:{}", host_name(), std::process::id())
+}
+
+/// Traces to the configured collector; off without one.
+fn start_traces(config: &Config) -> (Spans, Option<Exporter>) {
+    match &config.telemetry.otlp_endpoint {
+        None => (Spans::default(), None),
+        Some(endpoint) => {
+            let options = TelemetryOptions { endpoint: endpoint.reveal().to_owned(), instance: process_name() };
+            let (spans, exporter) = hilum_telemetry::start(options);
+            (spans, Some(exporter))
+        }
+    }
 }
 
 fn host_name() -> String {
@@ -135,6 +161,7 @@ pub(crate) struct Running {
     http: JoinHandle<()>,
     worker: Option<JoinHandle<()>>,
     clock: Arc<dyn Clock>,
+    traces: Option<Exporter>,
     stop: watch::Sender<bool>,
 }
 
@@ -156,17 +183,19 @@ impl Running {
         let http_address = http_listener.local_addr()?;
         let dimse = Server::bind(dimse_config(config)?, DimseIntake::new(intake.clone())).await?;
         let models = models(config);
+        let (spans, traces) = start_traces(config);
         let worker = match config.worker.slots {
             0 => None,
             _ => {
                 let (catalog, blobs, models) = (catalog.clone(), blobs.clone(), models.clone());
-                Some(start_worker(config, catalog, blobs, models, clock.clone(), stopped.clone())?)
+                Some(start_worker(config, catalog, blobs, models, clock.clone(), spans.clone(), stopped.clone())?)
             }
         };
         let oip = crate::oip::start(config, catalog.clone(), models, stopped.clone()).await?;
         let hl7 = crate::hl7::start(&config.hl7, catalog.clone(), blobs, clock.clone(), stopped.clone()).await?;
         let mut state = http_state(catalog.clone(), intake, &dimse, http_address, clock.clone());
         state.report_token = config.http.report_token.as_ref().map(|token| Digest::of(token.reveal().as_bytes()));
+        state.spans = spans;
         let connections_max = state.limits.connections_max;
         let router = hilum_http::router(state);
         let mut http_stopped = stopped;
@@ -175,7 +204,7 @@ impl Running {
             let _ = http_stopped.wait_for(|stop| *stop).await;
         };
         let http = tokio::spawn(hilum_http::serve(http_listener, router, connections_max, until));
-        Ok(Running { http_address, catalog, oip, hl7, dimse, http, worker, clock, stop })
+        Ok(Running { http_address, catalog, oip, hl7, dimse, http, worker, clock, traces, stop })
     }
 
     /// Where DICOM is served.
@@ -198,6 +227,9 @@ impl Running {
         self.oip.finished(GRACE).await;
         if let Some(hl7) = self.hl7 {
             hl7.finished(GRACE).await;
+        }
+        if let Some(traces) = self.traces {
+            traces.finished(TRACE_GRACE).await;
         }
         let event = AuditEvent::new(self.clock.now(), "system:serve", AuditAction::Stopped, AuditSubject::system());
         if let Err(error) = self.catalog.audit_append(event).await {

@@ -77,7 +77,7 @@ impl From<&Figure> for FigureBody {
 
 /// A figure with its name.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct NamedFigureBody {
+pub(crate) struct EvidenceFigureBody {
     /// `sensitivity`, `specificity`, `ppv`, `concordance`, `failure_rate`, `outside_envelope`, `positive_rate` or
     /// `not_eligible_rate`.
     pub name: String,
@@ -87,6 +87,9 @@ pub(crate) struct NamedFigureBody {
     pub cut: String,
     /// False where the labels come from an extractor whose error was never measured (MV-28).
     pub validated: bool,
+    /// True where labels that an extractor read out of reports are counted as if they never erred; where its error was
+    /// measured, a figure corrected for it stands beside (`proportion/label-error-propagated`).
+    pub uncorrected: bool,
     /// The figure.
     #[serde(flatten)]
     pub figure: FigureBody,
@@ -168,18 +171,19 @@ pub(crate) struct EvidenceBody {
     /// Whether there is enough fresh evidence; absent for a moment of the past, and without a rule about it.
     pub freshness: Option<FreshnessBody>,
     /// The figures.
-    pub figures: Vec<NamedFigureBody>,
+    pub figures: Vec<EvidenceFigureBody>,
     /// What each stop rule has seen; empty for a moment of the past.
     pub rules: Vec<RuleStandingBody>,
 }
 
 impl From<&EvidenceReport> for EvidenceBody {
     fn from(report: &EvidenceReport) -> Self {
-        let named = |one: &hilum_monitor::figures::NamedFigure| NamedFigureBody {
+        let named = |one: &hilum_monitor::figures::NamedFigure| EvidenceFigureBody {
             name: one.name.name().to_owned(),
             finding: one.finding.clone(),
             cut: one.cut.clone(),
             validated: one.validated,
+            uncorrected: one.uncorrected,
             figure: FigureBody::from(&one.figure),
         };
         EvidenceBody {

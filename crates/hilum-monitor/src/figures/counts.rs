@@ -1,13 +1,15 @@
 //! Counts that figures of now are made from without reading a study: kept by the acts that enter observations and labels.
 
-use super::{CUT_VALUES_MAX, FigureInput, LEVEL, LabelledObservation, NamedFigure, cases, told};
+use super::{
+    CUT_VALUES_MAX, FigureInput, LEVEL, LabelledObservation, MeasuredExtractor, NamedFigure, cases, corrected, told,
+};
 use crate::error::MonitorError;
 use crate::fold::{counts_as, outcome_of};
 use crate::sketch::{Reader, SketchError, Writer, short};
 use crate::{Agreement, Figure, Label, Observation, Truth};
 use hilum_registry::Metric;
 use hilum_stats::imperfect_labels::audit_rate;
-use hilum_stats::wilson;
+use hilum_stats::{ConfusionTable, wilson};
 use hilum_types::{Independence, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +38,8 @@ struct Case {
     truth: u8,
     said: u8,
     agreement: u8,
+    /// What read it out of a report; empty: nothing did.
+    extractor: String,
     /// Bits of the probability it was drawn with; none: it was not drawn.
     drawn: Option<u64>,
 }
@@ -64,6 +68,7 @@ impl Case {
                 Some(Agreement::Disagree) => 2,
                 Some(Agreement::Correct) => 3,
             },
+            extractor: label.extractor.as_deref().map(short).unwrap_or_default(),
             drawn: label.inclusion_probability.filter(|p| 0.0 < *p && *p <= 1.0).map(f64::to_bits),
         }
     }
@@ -198,15 +203,20 @@ impl Counts {
     ///
     /// # Errors
     /// [`MonitorError::Figure`], for counts that contradict each other.
-    pub fn figures(&self, cut: &str, as_of: Timestamp) -> Result<Vec<NamedFigure>, MonitorError> {
+    pub fn figures(
+        &self,
+        cut: &str,
+        extractors: &[MeasuredExtractor],
+        as_of: Timestamp,
+    ) -> Result<Vec<NamedFigure>, MonitorError> {
         let mut all = Vec::new();
-        let mut add = |name, finding: &str, validated, figure: Option<Figure>| {
+        let mut add = |name, finding: &str, validated, uncorrected, figure: Option<Figure>| {
             let (finding, cut) = (finding.to_owned(), cut.to_owned());
-            all.extend(figure.map(|figure| NamedFigure { name, finding, cut, validated, figure }));
+            all.extend(figure.map(|figure| NamedFigure { name, finding, cut, validated, uncorrected, figure }));
         };
         for ((place, finding), (happened, n)) in &self.rates {
             let name = RATES[usize::from(*place)];
-            add(name, finding, true, share(name, *happened, *n, &[], as_of)?);
+            add(name, finding, true, false, share(name, *happened, *n, &[], as_of)?);
         }
         let findings: BTreeSet<&str> = self.cases.keys().map(|case| case.finding.as_str()).collect();
         for finding in findings {
@@ -216,19 +226,54 @@ impl Counts {
                         let outcomes = self.outcomes(name, finding, *class, validated);
                         let happened = outcomes.iter().filter(|one| one.happened).map(|one| one.n).sum();
                         let n = outcomes.iter().map(|one| one.n).sum();
-                        add(name, finding, validated, share(name, happened, n, &[*class], as_of)?);
-                        add(name, finding, validated, weighted(name, &outcomes, &[*class], as_of)?);
+                        // Concordance is about what was said, not about what is true.
+                        let errs = |drawn: bool| {
+                            let read = |case: &Case| !case.extractor.is_empty() && (!drawn || case.drawn.is_some());
+                            name != Metric::Concordance && self.of(finding, *class, validated).any(|(case, _)| read(case))
+                        };
+                        add(name, finding, validated, errs(false), share(name, happened, n, &[*class], as_of)?);
+                        add(name, finding, validated, errs(true), weighted(name, &outcomes, &[*class], as_of)?);
                     }
                 }
+            }
+            for (name, figure) in corrected(extractors, finding, |extractor| self.read_by(finding, extractor), as_of) {
+                add(name, finding, true, false, Some(figure));
             }
         }
         Ok(all)
     }
 
-    fn outcomes(&self, metric: Metric, finding: &str, class: Independence, validated: bool) -> Vec<Outcome> {
-        let cases = self.cases.iter().filter(|(case, _)| {
+    /// Finding and extractor of the validated labels that were read out of reports.
+    pub fn extractors(&self) -> BTreeSet<(String, String)> {
+        let read = self.cases.keys().filter(|case| case.is_validated && !case.extractor.is_empty());
+        read.map(|case| (case.finding.clone(), case.extractor.clone())).collect()
+    }
+
+    /// Answers against the unexposed, validated labels of one extractor.
+    fn read_by(&self, finding: &str, extractor: &str) -> ConfusionTable {
+        let mut table = ConfusionTable::default();
+        for (case, n) in self.of(finding, Independence::Unexposed, true).filter(|(case, _)| case.extractor == extractor) {
+            let n = u64::try_from(*n).unwrap_or(0);
+            // An answer that was not given finds nothing.
+            match (case.truth, case.said == 2) {
+                (0, true) => table.true_positives += n,
+                (0, false) => table.false_negatives += n,
+                (1, true) => table.false_positives += n,
+                (1, false) => table.true_negatives += n,
+                _ => {}
+            }
+        }
+        table
+    }
+
+    fn of(&self, finding: &str, class: Independence, validated: bool) -> impl Iterator<Item = (&Case, &i64)> {
+        self.cases.iter().filter(move |(case, _)| {
             case.finding == finding && CLASSES[usize::from(case.class)] == class && case.is_validated == validated
-        });
+        })
+    }
+
+    fn outcomes(&self, metric: Metric, finding: &str, class: Independence, validated: bool) -> Vec<Outcome> {
+        let cases = self.of(finding, class, validated);
         let outcome = |(case, n): (&Case, &i64)| {
             Some(Outcome { happened: case.outcome(metric)?, n: *n, probability: case.drawn.map(f64::from_bits) })
         };
@@ -254,6 +299,7 @@ impl Counts {
             for byte in [case.class, u8::from(case.is_validated), case.truth, case.said, case.agreement] {
                 out.byte(byte);
             }
+            out.name(&case.extractor);
             out.flag(case.drawn.is_some());
             if let Some(bits) = case.drawn {
                 out.double(f64::from_bits(bits));
@@ -292,6 +338,7 @@ impl Counts {
                 truth: below(from.byte()?, 3)?,
                 said: below(from.byte()?, 3)?,
                 agreement: below(from.byte()?, 4)?,
+                extractor: from.name()?.to_owned(),
                 drawn: if from.flag()? { Some(from.double()?.to_bits()) } else { None },
             };
             if counts.cases.insert(case, from.signed()?).is_some() {
@@ -373,13 +420,14 @@ impl FigureInput<'_> {
 pub fn figures_of_counts(
     whole: &Counts,
     each: Option<(&str, &BTreeMap<String, Counts>)>,
+    extractors: &[MeasuredExtractor],
     as_of: Timestamp,
 ) -> Result<Vec<NamedFigure>, MonitorError> {
-    let mut all = whole.figures("", as_of)?;
+    let mut all = whole.figures("", extractors, as_of)?;
     let Some((name, values)) = each else { return Ok(all) };
     let seen = values.iter().filter(|(_, counts)| 0 < counts.n_observations);
     for (value, counts) in seen.take(CUT_VALUES_MAX) {
-        all.extend(counts.figures(&format!("{name}={value}"), as_of)?);
+        all.extend(counts.figures(&format!("{name}={value}"), extractors, as_of)?);
     }
     Ok(all)
 }

@@ -37,7 +37,7 @@ fn case(n: i64, said: bool, truth: Truth) -> LabelledObservation {
 
 fn told(labelled: &[LabelledObservation], each: Option<&str>) -> String {
     let observations: Vec<Observation> = labelled.iter().map(|one| one.observation.clone()).collect();
-    let input = FigureInput { observations: &observations, labelled, as_of: at(1000) };
+    let input = FigureInput { observations: &observations, labelled, extractors: &[], as_of: at(1000) };
     let line = |one: &NamedFigure| {
         let figure = &one.figure;
         let classes: Vec<&str> = figure.label_classes.iter().map(|class| class.name()).collect();
@@ -106,7 +106,7 @@ fn every_figure_has_interval_n_method_and_classes() {
 #[test]
 fn mixed_exposure_is_refused() {
     let cases = [case(1, true, Truth::Present)];
-    let input = FigureInput { observations: &[], labelled: &cases, as_of: at(1000) };
+    let input = FigureInput { observations: &[], labelled: &cases, extractors: &[], as_of: at(1000) };
     let ask = |metric, classes: &[Independence]| figure(&input, metric, "nodule", classes);
     let (free, seen, acted) = (Independence::Unexposed, Independence::DirectlyExposed, Independence::PostAction);
     assert_eq!(ask(Metric::Sensitivity, &[free]).unwrap().map(|figure| figure.n), Some(1));
@@ -133,10 +133,88 @@ fn a_correction_revises_later_figures_only() {
     second.label.truth = Truth::Absent;
     second.label.recorded_at = at(500);
     let n = |labelled: &[LabelledObservation], metric| {
-        let input = FigureInput { observations: &[], labelled, as_of: at(1000) };
+        let input = FigureInput { observations: &[], labelled, extractors: &[], as_of: at(1000) };
         figure(&input, metric, "nodule", &[Independence::Unexposed]).unwrap().map(|figure| (figure.value, figure.n))
     };
     assert_eq!(n(std::slice::from_ref(&first), Metric::Ppv), Some((1.0, 1)));
     let both = [first, second];
     assert_eq!((n(&both, Metric::Ppv), n(&both, Metric::Sensitivity)), (Some((0.0, 1)), None));
+}
+
+/// 400 reports read by an extractor: 80 of 100 calls and 24 of 300 others labelled present.
+fn read_by_extractor() -> Vec<LabelledObservation> {
+    let one = |n: i64| {
+        let called = n < 100;
+        let present = if called { n < 80 } else { n < 124 };
+        let mut one = case(n, called, if present { Truth::Present } else { Truth::Absent });
+        (one.label.source, one.label.extractor, one.label.extractor_measured) =
+            (LabelSource::Report, Some("pneu@1".to_owned()), true);
+        one
+    };
+    (0..400).map(one).collect()
+}
+
+fn error(times: u64) -> ExtractorError {
+    ExtractorError {
+        true_positives: 90 * times,
+        positives: 100 * times,
+        true_negatives: 190 * times,
+        negatives: 200 * times,
+    }
+}
+
+fn accuracy(labelled: &[LabelledObservation], extractors: &[MeasuredExtractor]) -> Vec<NamedFigure> {
+    let input = FigureInput { observations: &[], labelled, extractors, as_of: at(1000) };
+    let all = figures(&input, None).unwrap();
+    all.into_iter().filter(|one| one.name != Metric::Concordance).collect()
+}
+
+/// MV-28: worked by hand after Rogan & Gladen: among calls (0.80 + 0.95 - 1) / 0.85 have the finding, among the others
+/// (0.08 + 0.95 - 1) / 0.85.
+#[test]
+fn labels_of_a_measured_extractor_are_corrected_for_its_error() {
+    let labelled = read_by_extractor();
+    let measured = |times| {
+        let (finding, extractor) = ("nodule".to_owned(), "pneu@1".to_owned());
+        [MeasuredExtractor { finding, extractor, error: error(times) }]
+    };
+    let all = accuracy(&labelled, &measured(1));
+    let (plain, corrected): (Vec<&NamedFigure>, Vec<&NamedFigure>) = all.iter().partition(|one| one.uncorrected);
+    assert_eq!((plain.len(), corrected.len()), (3, 3));
+    assert!(all.iter().all(|one| one.validated && one.figure.label_classes == [Independence::Unexposed]));
+    let expected = [(Metric::Sensitivity, 0.892_857), (Metric::Specificity, 0.960_938), (Metric::Ppv, 0.882_353)];
+    let width = |one: &NamedFigure| one.figure.upper - one.figure.lower;
+    for (one, (name, value)) in corrected.iter().zip(expected) {
+        assert_eq!((one.name, one.figure.n), (name, 400));
+        assert_eq!(one.figure.method, "proportion/label-error-propagated");
+        assert!((one.figure.value - value).abs() < 1e-5, "{name:?}: {}", one.figure.value);
+        assert!(one.figure.lower < value && value < one.figure.upper);
+    }
+    assert!((plain[0].figure.value - 80.0 / 104.0).abs() < 1e-12, "as if the labels never erred");
+    // The fewer reports were read for the error, the less is known.
+    let more = accuracy(&labelled, &measured(50));
+    let more: Vec<&NamedFigure> = more.iter().filter(|one| !one.uncorrected).collect();
+    assert!(width(more[0]) < width(corrected[0]) && width(plain[0]) < width(corrected[0]));
+    assert_eq!(accuracy(&labelled, &measured(1)), all, "the same whenever it is made");
+}
+
+#[test]
+fn nothing_is_corrected_that_was_not_measured_or_saw_the_answer() {
+    let measured =
+        [MeasuredExtractor { finding: "nodule".to_owned(), extractor: "pneu@1".to_owned(), error: error(1) }];
+    let is_corrected = |one: &NamedFigure| one.figure.method.contains("label-error");
+    let mut unmeasured = read_by_extractor();
+    unmeasured.iter_mut().for_each(|one| one.label.extractor_measured = false);
+    let all = accuracy(&unmeasured, &measured);
+    assert!(!all.is_empty() && all.iter().all(|one| !one.validated && !is_corrected(one)));
+    let mut seen = read_by_extractor();
+    seen.iter_mut().for_each(|one| one.label.independence = Some(Independence::IndirectlyExposed));
+    assert_eq!(accuracy(&seen, &measured), []);
+    let mut by_hand = read_by_extractor();
+    by_hand.iter_mut().for_each(|one| one.label.extractor = None);
+    assert!(accuracy(&by_hand, &measured).iter().all(|one| !one.uncorrected && !is_corrected(one)));
+    // No better than chance: the figure as it is stays, marked, and nothing stands beside it.
+    let chance = ExtractorError { true_positives: 5, positives: 10, true_negatives: 5, negatives: 10 };
+    let useless = [MeasuredExtractor { error: chance, ..measured[0].clone() }];
+    assert!(accuracy(&read_by_extractor(), &useless).iter().all(|one| one.uncorrected));
 }

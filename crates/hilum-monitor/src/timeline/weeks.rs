@@ -153,7 +153,7 @@ pub fn add_performance(
         let Some(version): Option<Digest> = latest.map(|one| one.observation.package) else { continue };
         let of_version = of_week.iter().filter(|one| one.observation.package == version);
         let labelled: Vec<LabelledObservation> = of_version.map(|one| (*one).clone()).collect();
-        let input = FigureInput { observations: &[], labelled: &labelled, as_of };
+        let input = FigureInput { observations: &[], labelled: &labelled, extractors: &[], as_of };
         let findings: BTreeSet<&String> = labelled.iter().map(|one| &one.label.finding).collect();
         for finding in findings {
             for metric in [Metric::Sensitivity, Metric::Specificity] {

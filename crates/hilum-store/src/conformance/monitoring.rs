@@ -119,6 +119,22 @@ pub(super) async fn ended_studies_are_observed(url: String) {
     let later = ObservationFilter { recorded_from: Some(at(121)), ..filter.clone() };
     assert_eq!(catalog.observation_list(&later, 10).await.unwrap(), all[1..], "what became known from then on");
     assert_eq!(catalog.observation_list(&filter, 1).await.unwrap(), all[2..], "the latest");
+    // Page by page: all of them were complete at one time, so the study decides, and none comes twice or is passed over.
+    let mut paged: Vec<Observation> = Vec::new();
+    loop {
+        let page = catalog.observation_page(&filter, paged.last(), 1).await.unwrap();
+        assert!(page.len() <= 1);
+        if page.is_empty() {
+            break;
+        }
+        paged.extend(page);
+    }
+    let mut expected = all.clone();
+    expected.sort_by(|a, b| a.study_key.cmp(&b.study_key));
+    assert_eq!(paged, expected);
+    assert_eq!(catalog.observation_page(&earlier, None, 10).await.unwrap().len(), 2, "what was known then");
+    let until = ObservationFilter { until: Some(at(60)), ..filter.clone() };
+    assert_eq!(catalog.observation_page(&until, None, 10).await.unwrap(), []);
     all_is_well(&catalog).await;
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod delivery;
 pub(crate) mod deploy;
 pub(crate) mod deployment;
 pub(crate) mod evidence;
+pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod inventory;
 pub(crate) mod label;

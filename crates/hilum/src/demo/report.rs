@@ -224,7 +224,7 @@ impl Outcomes {
             let within =
                 |one: &&LabelledObservation| from <= one.observation.event_at && one.observation.event_at < until;
             let part: Vec<LabelledObservation> = labelled.iter().filter(within).cloned().collect();
-            let input = FigureInput { observations: &[], labelled: &part, as_of: house.clock.now() };
+            let input = FigureInput { observations: &[], labelled: &part, extractors: &[], as_of: house.clock.now() };
             Ok(figure(&input, Metric::Sensitivity, "nodule", &[Independence::Unexposed])?)
         };
         let parts = [of(house.first_day, update)?, of(update, stop)?, of(resumed, house.clock.now())?];

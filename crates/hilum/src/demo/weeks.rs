@@ -217,7 +217,7 @@ async fn sensitivity(house: &House, station: &str, from: Timestamp) -> Result<St
         let of = one.observation.attributes.get("station").map(String::as_str);
         from <= one.label.recorded_at && of == Some(station)
     });
-    let input = FigureInput { observations: &[], labelled: &labelled, as_of: house.clock.now() };
+    let input = FigureInput { observations: &[], labelled: &labelled, extractors: &[], as_of: house.clock.now() };
     let made = figure(&input, Metric::Sensitivity, "nodule", &[Independence::Unexposed])?;
     Ok(made.map_or("no label".to_owned(), |f| format!("{:.2} [{:.2}, {:.2}] n = {}", f.value, f.lower, f.upper, f.n)))
 }

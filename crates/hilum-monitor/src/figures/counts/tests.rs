@@ -1,6 +1,7 @@
 use super::*;
 use crate::figures::{FigureInput, figures};
 use crate::{LabelSource, OutputFact};
+use hilum_stats::imperfect_labels::ExtractorError;
 use hilum_types::{Digest, Exposure};
 use proptest::prelude::*;
 
@@ -38,6 +39,7 @@ fn label(observation: &Observation, number: usize, draw: [u8; 5]) -> LabelledObs
         independence: Some(Independence::ALL[usize::from(class % 4)]),
         inclusion_probability: [None, Some(0.05), Some(1.0)].get(usize::from(drawn % 3)).copied().flatten(),
         event_at: observation.event_at,
+        decided_at: None,
         // Two may be entered at once.
         recorded_at: at(10_000 + number as i64 / 2),
         by: "user:anna".to_owned(),
@@ -45,13 +47,19 @@ fn label(observation: &Observation, number: usize, draw: [u8; 5]) -> LabelledObs
     LabelledObservation { label, observation: observation.clone() }
 }
 
+/// The error of the extractor that a quarter of the labels come from.
+fn extractors() -> [MeasuredExtractor; 1] {
+    let error = ExtractorError { true_positives: 90, positives: 100, true_negatives: 190, negatives: 200 };
+    [MeasuredExtractor { finding: "nodule".to_owned(), extractor: "words 1".to_owned(), error }]
+}
+
 /// What figures say, to the twelfth digit: sums of weights depend on their order in the last one.
 fn said(figures: &[NamedFigure]) -> Vec<String> {
     let text = |one: &NamedFigure| {
         let Figure { value, lower, upper, n, method, label_classes, .. } = &one.figure;
-        let (name, finding, cut, validated) = (one.name, &one.finding, &one.cut, one.validated);
+        let (name, finding, cut, validated) = (one.name, &one.finding, &one.cut, (one.validated, one.uncorrected));
         format!(
-            "{name:?} {finding} {cut} {validated} {value:.12} {lower:.12} {upper:.12} {n} {method} {label_classes:?}"
+            "{name:?} {finding} {cut} {validated:?} {value:.12} {lower:.12} {upper:.12} {n} {method} {label_classes:?}"
         )
     };
     figures.iter().map(text).collect()
@@ -102,9 +110,14 @@ proptest! {
         }
         prop_assert_eq!(&whole, &Counts::of_rows(&observations, &labelled));
         prop_assert_eq!((whole.n_observations(), whole.n_labels()), (observations.len() as u64, labelled.len() as u64));
-        let input = FigureInput { observations: &observations, labelled: &labelled, as_of: at(99_999) };
+        let input = FigureInput {
+            observations: &observations,
+            labelled: &labelled,
+            extractors: &extractors(),
+            as_of: at(99_999),
+        };
         let from_rows = figures(&input, Some("station")).unwrap();
-        let from_counts = figures_of_counts(&whole, Some(("station", &stations)), at(99_999)).unwrap();
+        let from_counts = figures_of_counts(&whole, Some(("station", &stations)), &extractors(), at(99_999)).unwrap();
         prop_assert_eq!(said(&from_counts), said(&from_rows));
     }
 
@@ -114,7 +127,7 @@ proptest! {
         let mut versioned = vec![VERSION];
         versioned.extend(&bytes);
         if let Ok(counts) = Counts::decode(&versioned) {
-            let _ = counts.figures("", at(0));
+            let _ = counts.figures("", &extractors(), at(0));
             prop_assert_eq!(Counts::decode(&counts.encode()).map(|counts| counts.n_labels()), Ok(counts.n_labels()));
         }
     }

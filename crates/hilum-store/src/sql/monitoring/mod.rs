@@ -24,6 +24,15 @@ impl Monitoring for SqlCatalog {
         read::observation_list(self, filter, limit).await
     }
 
+    async fn observation_page(
+        &self,
+        filter: &ObservationFilter,
+        after: Option<&Observation>,
+        limit: u32,
+    ) -> Result<Vec<Observation>, StoreError> {
+        read::observation_page(self, filter, after, limit).await
+    }
+
     async fn signal_list(
         &self,
         deployment: &str,

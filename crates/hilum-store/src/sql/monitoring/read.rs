@@ -32,6 +32,32 @@ pub(super) async fn observation_list(
     rows.iter().rev().map(|row| row.json("record")).collect()
 }
 
+pub(super) async fn observation_page(
+    catalog: &SqlCatalog,
+    filter: &ObservationFilter,
+    after: Option<&Observation>,
+    limit: u32,
+) -> Result<Vec<Observation>, StoreError> {
+    // The key begins with the event time, so that the index of it leads from page to page.
+    let sql = "SELECT record FROM observation WHERE deployment = $1 AND (CAST($2 AS TEXT) IS NULL OR package = $2) \
+               AND event_at >= $3 AND event_at < $4 AND recorded_at <= $5 AND event_at >= $6 \
+               AND (event_at > $6 OR study_key > $7 OR (study_key = $7 AND revision > $8)) \
+               ORDER BY event_at, study_key, revision LIMIT $9";
+    let columns = values![
+        filter.deployment.as_str(),
+        filter.package.map(|package| package.to_string()),
+        filter.from.map_or(i64::MIN, Timestamp::micros),
+        filter.until.map_or(i64::MAX, Timestamp::micros),
+        filter.as_of.map_or(i64::MAX, Timestamp::micros),
+        after.map_or(i64::MIN, |last| last.event_at.micros()),
+        after.map_or("", |last| last.study_key.as_str()),
+        after.map_or(0, |last| last.revision),
+        limit,
+    ];
+    let rows = catalog.database.rows("read observations", sql, columns).await?;
+    rows.iter().map(|row| row.json("record")).collect()
+}
+
 pub(super) async fn signal_list(
     catalog: &SqlCatalog,
     deployment: &str,

@@ -70,7 +70,11 @@ fn show(report: &EvidenceReport) {
     }
     for one in &report.figures {
         let of: Vec<&str> = [one.finding.as_str(), one.cut.as_str()].into_iter().filter(|t| !t.is_empty()).collect();
-        let marked = if one.validated { "" } else { "; the error of the extractor was never measured" };
+        let marked = match (one.validated, one.uncorrected) {
+            (false, _) => "; the error of the extractor was never measured",
+            (true, true) => "; not corrected for the error of the extractor",
+            (true, false) => "",
+        };
         println!("  {:<18} {:<28} {}{marked}", one.name.name(), of.join(" "), told(&one.figure));
     }
     for standing in &report.rules {

@@ -1,0 +1,4 @@
+//! Tables as other programs read them.
+
+mod peers;
+mod table;
