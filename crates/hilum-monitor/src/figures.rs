@@ -138,7 +138,9 @@ fn of_cut(input: &FigureInput<'_>, cut: &str) -> Result<Vec<NamedFigure>, Monito
                 }
             }
         }
-        for (name, figure) in corrected(input.extractors, finding, |extractor| read_by(input, finding, extractor), input.as_of) {
+        for (name, figure) in
+            corrected(input.extractors, finding, |extractor| read_by(input, finding, extractor), input.as_of)
+        {
             add(name, finding, true, false, Some(figure));
         }
     }

@@ -160,6 +160,7 @@ impl Year {
         let is_report = chance.random::<f64>() < 0.7;
         let drawn = i % 40 == 0;
         Label {
+            decided_at: None,
             key: format!("{i:026}"),
             study_key: of.study_key.clone(),
             revision: 1,

@@ -229,7 +229,8 @@ impl Counts {
                         // Concordance is about what was said, not about what is true.
                         let errs = |drawn: bool| {
                             let read = |case: &Case| !case.extractor.is_empty() && (!drawn || case.drawn.is_some());
-                            name != Metric::Concordance && self.of(finding, *class, validated).any(|(case, _)| read(case))
+                            name != Metric::Concordance
+                                && self.cases_of(finding, *class, validated).any(|(case, _)| read(case))
                         };
                         add(name, finding, validated, errs(false), share(name, happened, n, &[*class], as_of)?);
                         add(name, finding, validated, errs(true), weighted(name, &outcomes, &[*class], as_of)?);
@@ -252,7 +253,9 @@ impl Counts {
     /// Answers against the unexposed, validated labels of one extractor.
     fn read_by(&self, finding: &str, extractor: &str) -> ConfusionTable {
         let mut table = ConfusionTable::default();
-        for (case, n) in self.of(finding, Independence::Unexposed, true).filter(|(case, _)| case.extractor == extractor) {
+        for (case, n) in
+            self.cases_of(finding, Independence::Unexposed, true).filter(|(case, _)| case.extractor == extractor)
+        {
             let n = u64::try_from(*n).unwrap_or(0);
             // An answer that was not given finds nothing.
             match (case.truth, case.said == 2) {
@@ -266,14 +269,14 @@ impl Counts {
         table
     }
 
-    fn of(&self, finding: &str, class: Independence, validated: bool) -> impl Iterator<Item = (&Case, &i64)> {
+    fn cases_of(&self, finding: &str, class: Independence, validated: bool) -> impl Iterator<Item = (&Case, &i64)> {
         self.cases.iter().filter(move |(case, _)| {
             case.finding == finding && CLASSES[usize::from(case.class)] == class && case.is_validated == validated
         })
     }
 
     fn outcomes(&self, metric: Metric, finding: &str, class: Independence, validated: bool) -> Vec<Outcome> {
-        let cases = self.of(finding, class, validated);
+        let cases = self.cases_of(finding, class, validated);
         let outcome = |(case, n): (&Case, &i64)| {
             Some(Outcome { happened: case.outcome(metric)?, n: *n, probability: case.drawn.map(f64::from_bits) })
         };

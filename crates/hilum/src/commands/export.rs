@@ -100,6 +100,7 @@ async fn inferences<W: Write + Send>(catalog: &dyn Catalog, asked: &Asked, mut t
         from: asked.from,
         until: asked.until,
         as_of: Some(asked.as_of),
+        ..ObservationFilter::default()
     };
     let mut last: Option<Observation> = None;
     loop {
