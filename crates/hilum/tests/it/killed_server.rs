@@ -64,8 +64,8 @@ fn a_killed_server_has_label_and_stop_or_neither() {
         send(&site, &runtime, &phantom(seed, 0));
         let outcome = ended(&site, &phantom(seed, 0), NAME);
         assert_eq!(outcome["disposition"], "analysed", "{outcome}");
-        let findings = outcome["inference"]["findings"].as_array().cloned().unwrap_or_default();
-        if findings.iter().any(|finding| finding["label"] == "nodule" && finding["presence"] == "present") {
+        // The interface does not show what is in shadow.
+        if site.done(&["study", "show", &format!("ACC{seed}")]).contains("Solitary nodule of lung present") {
             called.push(seed);
         }
     }

@@ -10,6 +10,15 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// Tells the stream to end, also when the test fails before it says so.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 pub(crate) const NAME: &str = "cxr";
 
 /// Called where there is nothing, too often. Readers decide before the result is there.
@@ -24,7 +33,7 @@ pub(crate) fn received_at(site: &Site, seed: u64) -> String {
 
 fn study_received_at(site: &Site, study_instance_uid: &Uid) -> String {
     let study = site.json(&format!("/api/v1/studies/{study_instance_uid}"));
-    study["study"]["first_received_at"].as_str().unwrap_or_else(|| panic!("{study}")).to_owned()
+    study["first_received_at"].as_str().unwrap_or_else(|| panic!("{study}")).to_owned()
 }
 
 /// `hilum label add`: nobody had seen the answer when they decided that there is nothing.
@@ -80,6 +89,7 @@ fn the_next_study_is_withheld_under_load_and_two_people_lift_it() {
     // Studies stream in while the deciding label is entered.
     let over = AtomicBool::new(false);
     let (since, n_labels) = std::thread::scope(|scope| {
+        let _over = Ends(&over);
         let stream = scope.spawn(|| {
             let sending = crate::rollout::runtime();
             let mut seed = 100;
