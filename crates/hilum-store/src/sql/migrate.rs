@@ -16,6 +16,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (9, include_str!("../../../../migrations/0009_alarms.sql")),
     (10, include_str!("../../../../migrations/0010_stops.sql")),
     (11, include_str!("../../../../migrations/0011_labels.sql")),
+    (17, include_str!("../../../../migrations/0017_oversight.sql")),
 ];
 
 /// Any number that nothing else locks in the same PostgreSQL database.

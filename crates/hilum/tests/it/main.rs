@@ -7,6 +7,7 @@ mod black_box;
 mod black_box_objects;
 mod clinical;
 mod crash;
+mod destinations;
 mod envelope;
 mod evidence;
 mod hostile;
