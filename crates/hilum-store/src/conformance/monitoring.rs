@@ -9,7 +9,7 @@ use crate::{Catalog, ErrorKind, JobKind, JobState, StudyKey};
 use hilum_gate::change_body;
 use hilum_monitor::figures::LabelledObservation;
 use hilum_monitor::notice::{NoticeChange, Withheld};
-use hilum_monitor::{Fact, LabelSource, Labelled, Monitor, Observation, OutputFact, Truth};
+use hilum_monitor::{Fact, LabelSource, Labelled, Monitor, Observation, OutputFact, Severity, Truth};
 use hilum_registry::monitoring::{EvidenceRule, MonitoringPlan, StopRule, WhenStale};
 use hilum_registry::{DeploymentSpec, DeploymentState};
 use hilum_sign::{NewRecord, RecordKind, SignatureMeaning};
@@ -166,6 +166,13 @@ pub(super) async fn the_deciding_label_stops(url: String) {
     assert_eq!((told.change, told.rule.as_deref(), told.at), (NoticeChange::Suspended, Some("missed"), at(202)));
     assert_eq!(told.signal.as_ref().map(|signal| signal.n), Some(3));
     assert_eq!(told.withheld, Withheld { n_runs: 1, n_deliveries: 3 });
+    let counts = catalog.monitor_counts().await.unwrap();
+    assert_eq!(counts.signals, [("cxr".to_owned(), "missed".to_owned(), 1)]);
+    assert_eq!(counts.labels, [("cxr".to_owned(), "adjudication".to_owned(), 3)]);
+    assert_eq!(counts.alarms_open, [(Severity::Watch, 0), (Severity::Review, 0), (Severity::Stop, 1)]);
+    // Three runs of two seconds.
+    let [times] = &counts.run_times[..] else { panic!("{counts:?}") };
+    assert_eq!((times.n, times.sum_micros), ([0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0], 6_000_000));
     let actions: Vec<String> =
         catalog.audit_page(0, 1000).await.unwrap().into_iter().map(|entry| entry.event.action.to_string()).collect();
     assert!(actions.contains(&"stop_rule_fired".to_owned()) && actions.contains(&"deployment_suspended".to_owned()));
