@@ -136,6 +136,56 @@ pub async fn evidence_report(
     })
 }
 
+/// Labels that the record of a version is made from at most; the latest count, and the record says so.
+const RECORD_LABELS_MAX: u32 = 20_000;
+
+/// How one version performs here, for whoever reads its results: what labels of the last 90 days say, as of now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionRecord {
+    /// Studies complete at or after this.
+    pub from: Timestamp,
+    /// Everything entered until then was known.
+    pub as_of: Timestamp,
+    /// Labels of studies of the period, those included that carry no figure.
+    pub n_labels: u64,
+    /// Whether all of them were read; else the latest were.
+    pub complete: bool,
+    /// Figures of the whole deployment that rest on labels whose error is known; a reader must not trust others.
+    pub figures: Vec<NamedFigure>,
+}
+
+/// Make the record of a version, which may be another than the one in use. It reads every label of the period: whoever shows
+/// it often keeps it for a while.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub async fn version_record(
+    catalog: &dyn Catalog,
+    deployment: &str,
+    package: &Digest,
+    now: Timestamp,
+) -> Result<VersionRecord, StoreError> {
+    let from = now.plus_seconds(-DAYS * 86_400);
+    let filter = ObservationFilter {
+        deployment: deployment.to_owned(),
+        package: Some(*package),
+        from: Some(from),
+        as_of: Some(now),
+        ..ObservationFilter::default()
+    };
+    let labelled = catalog.labelled_list(&filter, RECORD_LABELS_MAX).await?;
+    let made = figures(&FigureInput { observations: &[], labelled: &labelled, as_of: now }, None);
+    let mut figures = made.map_err(|error| StoreError::Misuse(format!("a figure was not made: {error}")))?;
+    figures.retain(|one| one.validated);
+    Ok(VersionRecord {
+        from,
+        as_of: now,
+        n_labels: labelled.len() as u64,
+        complete: labelled.len() < RECORD_LABELS_MAX as usize,
+        figures,
+    })
+}
+
 /// How fresh the evidence about a deployment is; `None` when it declares no rule about it.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ pub(crate) mod health;
 pub(crate) mod journey;
 mod labels;
 pub(crate) mod lists;
-mod monitoring;
+pub(crate) mod monitoring;
 mod objects;
 pub mod recalls;
 pub(crate) mod records;
@@ -18,6 +18,7 @@ pub mod schema;
 mod sessions;
 pub(crate) mod studies;
 pub(crate) mod timeline;
+pub(crate) mod version_here;
 
 use crate::sessions::COOKIE;
 use crate::state::AppState;

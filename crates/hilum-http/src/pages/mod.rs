@@ -5,6 +5,7 @@ mod deployment;
 mod operations;
 mod overview;
 mod reader;
+mod record;
 mod study;
 pub(crate) mod view;
 

@@ -10,6 +10,7 @@ mod monitoring;
 mod object;
 mod people;
 mod privacy;
+mod record;
 mod records;
 mod security;
 mod story;
