@@ -62,3 +62,6 @@ INSERT INTO run_time_tally (deployment, le_micros, n, sum_micros)
 -- Counted at every look of a monitoring system.
 CREATE INDEX signal_by_rule ON signal (deployment, rule);
 CREATE INDEX alarm_open_by_severity ON alarm (severity) WHERE acknowledged_at IS NULL AND closed_at IS NULL;
+
+-- The worklist of the audit sample, oldest first.
+CREATE INDEX audit_sample_by_time ON audit_sample (drawn_at, study_key);

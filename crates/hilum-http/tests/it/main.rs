@@ -2,6 +2,7 @@
 
 mod acts;
 mod alarms;
+mod audit_sample;
 mod contract;
 mod house;
 mod journey;
