@@ -1,3 +1,4 @@
+use crate::api::version_here::Records;
 use crate::metrics::Metrics;
 use crate::pages::view::Chip;
 use crate::security::Hosts;
@@ -112,6 +113,7 @@ pub struct AppState {
     pub(crate) settled: Arc<Mutex<HashMap<SettledKey, Vec<Chip>>>>,
     pub(crate) sign_ins: SignIns,
     pub(crate) sessions: Sessions,
+    pub(crate) records: Records,
     /// Digest of the token that senders of reports over FHIR must know; `None`: whoever reaches the address may send.
     pub report_token: Option<Digest>,
     /// Takes a span of every request; off unless a collector is configured.
@@ -144,6 +146,7 @@ impl AppState {
             settled: Arc::default(),
             sign_ins: SignIns::default(),
             sessions: Sessions::default(),
+            records: Records::default(),
             report_token: None,
             spans: Spans::default(),
         }

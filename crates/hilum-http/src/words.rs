@@ -116,7 +116,6 @@ impl Status {
     }
 }
 
-/// Words for a reading mode.
 /// Stable name of a severity.
 pub(crate) fn severity(severity: Severity) -> &'static str {
     match severity {
@@ -126,6 +125,7 @@ pub(crate) fn severity(severity: Severity) -> &'static str {
     }
 }
 
+/// Words for a reading mode.
 pub(crate) fn reading_mode(mode: ReadingMode) -> &'static str {
     match mode {
         ReadingMode::Alongside => "alongside",

@@ -12,6 +12,8 @@ pub struct Answer {
     pub agreement: Option<Agreement>,
     /// What is true; `None`: it follows from `agreement`.
     pub truth: Option<Truth>,
+    /// The findings that are there, by somebody who speaks of all at once: the others are not. Nothing else is said then.
+    pub present: Option<Vec<String>>,
 }
 
 /// What an answer says of one finding.
@@ -40,6 +42,9 @@ pub enum LabelError {
     /// Neither agreement nor truth.
     #[error("say what is true, or what you think of the model's answer")]
     Nothing,
+    /// All findings at once, and one of them or the model's answer beside it.
+    #[error("the findings that are there speak of all of them; leave out finding, agreement and truth")]
+    OneOrAll,
     /// To agree and to say the opposite at once.
     #[error("{agreement} and {truth} contradict each other for {finding:?}; leave one of them out")]
     Contradiction {
@@ -100,11 +105,15 @@ pub fn said(output: &ModelOutput) -> Vec<(String, Presence)> {
 ///
 /// To agree without naming a finding speaks of every finding. To disagree or to correct needs the name, unless there is
 /// only one. A correction leaves the model's answer standing unless it says what is true. Where the model abstained,
-/// agreement leaves the truth uncertain.
+/// agreement leaves the truth uncertain. Who cannot judge the study says so of every finding at once.
 ///
 /// # Errors
-/// [`LabelError::UnknownFinding`], [`LabelError::WhichFinding`], [`LabelError::Nothing`], [`LabelError::Contradiction`].
+/// [`LabelError::UnknownFinding`], [`LabelError::WhichFinding`], [`LabelError::Nothing`], [`LabelError::Contradiction`],
+/// [`LabelError::OneOrAll`].
 pub fn truths(said: &[(String, Presence)], answer: &Answer) -> Result<Vec<Told>, LabelError> {
+    if let Some(present) = &answer.present {
+        return all_told(said, answer, present);
+    }
     if answer.agreement.is_none() && answer.truth.is_none() {
         return Err(LabelError::Nothing);
     }
@@ -113,6 +122,7 @@ pub fn truths(said: &[(String, Presence)], answer: &Answer) -> Result<Vec<Told>,
         Some(name) => said.iter().filter(|(label, _)| label == name).collect(),
         None if said.len() == 1 => said.iter().collect(),
         None if answer.agreement == Some(Agreement::Agree) && answer.truth.is_none() => said.iter().collect(),
+        None if answer.agreement.is_none() && answer.truth == Some(Truth::Uncertain) => said.iter().collect(),
         None => return Err(LabelError::WhichFinding(known())),
     };
     if about.is_empty() {
@@ -120,6 +130,19 @@ pub fn truths(said: &[(String, Presence)], answer: &Answer) -> Result<Vec<Told>,
         return Err(LabelError::UnknownFinding { finding, known: known() });
     }
     about.into_iter().map(|(finding, presence)| told(finding, *presence, answer)).collect()
+}
+
+/// Every finding, of which those named are there.
+fn all_told(said: &[(String, Presence)], answer: &Answer, present: &[String]) -> Result<Vec<Told>, LabelError> {
+    if answer.finding.is_some() || answer.agreement.is_some() || answer.truth.is_some() {
+        return Err(LabelError::OneOrAll);
+    }
+    if let Some(unknown) = present.iter().find(|name| !said.iter().any(|(label, _)| label == *name)) {
+        let known = said.iter().map(|(label, _)| label.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(LabelError::UnknownFinding { finding: unknown.clone(), known });
+    }
+    let truth = |label: &String| if present.contains(label) { Truth::Present } else { Truth::Absent };
+    Ok(said.iter().map(|(label, _)| Told { finding: label.clone(), truth: truth(label) }).collect())
 }
 
 fn told(finding: &str, presence: Presence, answer: &Answer) -> Result<Told, LabelError> {
@@ -205,7 +228,8 @@ mod tests {
     use super::*;
 
     fn answer(finding: &str, agreement: Option<Agreement>, truth: Option<Truth>) -> Answer {
-        Answer { finding: Some(finding.to_owned()).filter(|name| !name.is_empty()), agreement, truth }
+        let finding = Some(finding.to_owned()).filter(|name| !name.is_empty());
+        Answer { finding, agreement, truth, present: None }
     }
 
     #[test]
@@ -228,6 +252,8 @@ mod tests {
             of("nodule", agree, None),
             of("pneumonia", agree, Some(Truth::Absent)),
             of("pneumonia", disagree, Some(Truth::Uncertain)),
+            of("", None, Some(Truth::Uncertain)),
+            of("", None, Some(Truth::Absent)),
         ];
         insta::assert_snapshot!(cases.join("\n"), @r#"
         pneumonia=Present effusion=Absent
@@ -241,7 +267,21 @@ mod tests {
         the model looks for no finding "nodule"; it looks for pneumonia, effusion
         agree and absent contradict each other for "pneumonia"; leave one of them out
         pneumonia=Uncertain
+        pneumonia=Uncertain effusion=Uncertain
+        the model looks for pneumonia, effusion; name the finding that the answer is about
         "#);
+        let all = |present: &[&str], finding: &str| {
+            let present = Some(present.iter().map(|name| (*name).to_owned()).collect());
+            match truths(&said, &Answer { present, ..answer(finding, None, None) }) {
+                Ok(told) => told.iter().map(|t| format!("{}={:?}", t.finding, t.truth)).collect::<Vec<_>>().join(" "),
+                Err(error) => error.to_string(),
+            }
+        };
+        assert_eq!(all(&["effusion"], ""), "pneumonia=Absent effusion=Present");
+        assert_eq!(all(&[], ""), "pneumonia=Absent effusion=Absent");
+        assert!(
+            all(&["nodule"], "").contains("no finding \"nodule\"") && all(&[], "effusion").contains("speak of all")
+        );
         let abstained = [("nodule".to_owned(), Presence::Indeterminate)];
         assert_eq!(truths(&abstained, &answer("", agree, None)).unwrap()[0].truth, Truth::Uncertain);
     }

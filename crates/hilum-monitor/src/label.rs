@@ -15,6 +15,18 @@ pub enum LabelSource {
     FollowUp,
 }
 
+impl LabelSource {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            LabelSource::Assessment => "assessment",
+            LabelSource::Report => "report",
+            LabelSource::Adjudication => "adjudication",
+            LabelSource::FollowUp => "follow_up",
+        }
+    }
+}
+
 /// What is true of a finding, according to a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -15,6 +15,7 @@ pub mod fold;
 pub mod group;
 pub mod image;
 mod label;
+pub mod notice;
 mod observation;
 pub mod rehearsal;
 pub mod report;

@@ -3,6 +3,7 @@
 use crate::{AlarmKey, NotificationKey, StoreError, StudyKey};
 use async_trait::async_trait;
 use hilum_monitor::alarm::CauseCode;
+use hilum_monitor::notice::Notice;
 use hilum_monitor::timeline::DayCount;
 use hilum_monitor::{Severity, Signal};
 use hilum_types::Timestamp;
@@ -91,6 +92,8 @@ pub enum NotificationEvent {
     StoppedAgain,
     /// Nobody acknowledged it in time.
     Escalated,
+    /// No alarm: a deployment changed whose results the destinations of the contact receive.
+    Changed,
 }
 
 impl NotificationEvent {
@@ -101,23 +104,33 @@ impl NotificationEvent {
             NotificationEvent::Worse => "worse",
             NotificationEvent::StoppedAgain => "stopped-again",
             NotificationEvent::Escalated => "escalated",
+            NotificationEvent::Changed => "changed",
         }
     }
 
     /// The event of that name.
     pub fn from_name(name: &str) -> Option<NotificationEvent> {
-        use NotificationEvent::{Escalated, Raised, StoppedAgain, Worse};
-        [Raised, Worse, StoppedAgain, Escalated].into_iter().find(|event| event.name() == name)
+        use NotificationEvent::{Changed, Escalated, Raised, StoppedAgain, Worse};
+        [Raised, Worse, StoppedAgain, Escalated, Changed].into_iter().find(|event| event.name() == name)
     }
 }
 
-/// One message to one contact, as it waits in the catalog.
+/// What a message is about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum About {
+    /// An alarm, as it stands now: one contact is told.
+    Alarm(Box<Alarm>),
+    /// A change of a deployment: the contacts of every destination that receives its results are told (MV-05).
+    Change(Box<Notice>),
+}
+
+/// A message, as it waits in the catalog.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notification {
     /// Its name; it is the idempotency key of every attempt.
     pub key: NotificationKey,
-    /// The alarm, as it stands now.
-    pub alarm: Alarm,
+    /// What it is about.
+    pub about: About,
     /// Why somebody is told.
     pub event: NotificationEvent,
     /// Which of the contacts is told: 0 is the first.
@@ -126,7 +139,7 @@ pub struct Notification {
     pub contacts: Vec<String>,
     /// `queued`, `sent`, `dead`, `nobody`.
     pub state: String,
-    /// Channels that took it already: `email`, `webhook`.
+    /// Channels that took it already: `email`, `webhook`, or `<contact>/email` where several contacts are told.
     pub channels_done: Vec<String>,
     /// Attempts so far, this one included.
     pub attempts: u32,
@@ -134,6 +147,16 @@ pub struct Notification {
     pub last_error: Option<String>,
     /// When it was entered.
     pub created_at: Timestamp,
+}
+
+impl Notification {
+    /// Stable code of what it is about.
+    pub fn code(&self) -> &str {
+        match &self.about {
+            About::Alarm(alarm) => &alarm.code,
+            About::Change(notice) => notice.change.name(),
+        }
+    }
 }
 
 /// How an attempt to send a notification ended.

@@ -219,6 +219,48 @@ async fn from_counts(
     }))
 }
 
+/// How one version performs here, for whoever reads its results: what labels of the last 90 days say, as of now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionRecord {
+    /// Studies complete at or after this.
+    pub from: Timestamp,
+    /// Everything entered until then was known.
+    pub as_of: Timestamp,
+    /// Labels of studies of the period, those included that carry no figure.
+    pub n_labels: u64,
+    /// Whether all of them were read; else the latest were.
+    pub complete: bool,
+    /// Figures of the whole deployment that rest on labels whose error is known and reckoned with; a reader must not trust
+    /// others.
+    pub figures: Vec<NamedFigure>,
+}
+
+/// Make the record of a version, which may be another than the one in use.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub async fn version_record(
+    catalog: &dyn Catalog,
+    deployment: &str,
+    package: &Digest,
+    now: Timestamp,
+) -> Result<VersionRecord, StoreError> {
+    let from = Level::Day.start(now.plus_seconds(-DAYS * 86_400));
+    let filter = ObservationFilter {
+        deployment: deployment.to_owned(),
+        package: Some(*package),
+        from: Some(from),
+        as_of: Some(now),
+        ..ObservationFilter::default()
+    };
+    let mut made = match from_counts(catalog, &filter, from, None, now).await? {
+        Some(made) => made,
+        None => from_rows(catalog, &filter, None, now).await?,
+    };
+    made.figures.retain(|one| one.validated && !one.uncorrected && !one.figure.label_classes.is_empty());
+    Ok(VersionRecord { from, as_of: now, n_labels: made.n_labels, complete: made.complete, figures: made.figures })
+}
+
 /// How fresh the evidence about a deployment is; `None` when it declares no rule about it.
 ///
 /// # Errors

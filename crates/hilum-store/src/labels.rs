@@ -247,6 +247,44 @@ pub struct AuditCase {
     pub adjudicated_at: Option<Timestamp>,
 }
 
+/// A case of the audit sample that waits for a person to say what is true. It says nothing of what the model said: neither the
+/// answer, nor the stratum or the probability, which tell it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenCase {
+    /// Study.
+    pub study_key: StudyKey,
+    /// Revision that was analysed.
+    pub revision: u32,
+    /// Deployment.
+    pub deployment: String,
+    /// Accession Number, empty when not stated.
+    pub accession_number: Phi<String>,
+    /// Findings that the model looks for, each once, by label.
+    pub findings: Vec<AskedFinding>,
+    /// Since when it waits.
+    pub drawn_at: Timestamp,
+}
+
+/// A finding that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AskedFinding {
+    /// Finding label within the package.
+    pub label: String,
+    /// What it means.
+    pub meaning: String,
+}
+
+/// How far the audit sample of a deployment is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SampleProgress {
+    /// The deployment.
+    pub deployment: String,
+    /// Cases drawn that are answered or can be.
+    pub n: u64,
+    /// Of these, cases that a person has said what is true of.
+    pub n_done: u64,
+}
+
 /// A reader saved a first impression, and may see the result since then.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FirstRead {
@@ -317,4 +355,11 @@ pub trait Labels: Send + Sync {
 
     /// The audit sample of a deployment, oldest first; `open`: only cases nobody has said anything of.
     async fn audit_sample_list(&self, deployment: &str, open: bool, limit: u32) -> Result<Vec<AuditCase>, StoreError>;
+
+    /// Cases drawn at or after `since`, of every deployment, that nobody has said anything of and that still can be
+    /// answered, oldest first: a later revision of the study takes its answers.
+    async fn audit_sample_open(&self, since: Timestamp, limit: u32) -> Result<Vec<OpenCase>, StoreError>;
+
+    /// How far the samples drawn at or after `since` are, by deployment.
+    async fn audit_sample_progress(&self, since: Timestamp) -> Result<Vec<SampleProgress>, StoreError>;
 }

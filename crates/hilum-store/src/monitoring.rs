@@ -4,7 +4,7 @@ use crate::StoreError;
 use async_trait::async_trait;
 use hilum_gate::EvidenceFacts;
 use hilum_monitor::figures::LabelledObservation;
-use hilum_monitor::{Cell, CellKey, Observation, Signal};
+use hilum_monitor::{Cell, CellKey, Observation, Severity, Signal};
 use hilum_registry::Deployment;
 use hilum_types::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,45 @@ pub struct StoredSignal {
     /// What the monitor said.
     #[serde(flatten)]
     pub signal: Signal,
+}
+
+/// Upper bounds of the buckets that run times are counted in; beyond the last there is one more.
+pub const RUN_TIME_BOUNDS_MICROS: [i64; 11] = [
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    120_000_000,
+    300_000_000,
+];
+
+/// How long the runs of one deployment took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunTimes {
+    /// The deployment.
+    pub deployment: String,
+    /// Runs by bucket, in the order of [`RUN_TIME_BOUNDS_MICROS`]; the last one counts those beyond every bound.
+    pub n: [u64; RUN_TIME_BOUNDS_MICROS.len() + 1],
+    /// What they took together.
+    pub sum_micros: u64,
+}
+
+/// What is counted of deployments since the first start, for monitoring systems that ask every few seconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MonitorCounts {
+    /// Alarms nobody has acknowledged, by severity; every severity is there.
+    pub alarms_open: Vec<(Severity, u64)>,
+    /// Signals, by deployment and rule.
+    pub signals: Vec<(String, String, u64)>,
+    /// Labels, by deployment and stable name of the source.
+    pub labels: Vec<(String, String, u64)>,
+    /// Run times, by deployment.
+    pub run_times: Vec<RunTimes>,
 }
 
 /// Facts of monitoring and what was made of them. They are entered by the acts that end a study or give a label: the
@@ -79,6 +118,9 @@ pub trait Monitoring: Send + Sync {
 
     /// What every rule has seen of the version in use, by rule and cut.
     async fn cell_list(&self, deployment: &Deployment) -> Result<Vec<(CellKey, Cell)>, StoreError>;
+
+    /// Counts for monitoring systems; each is kept as it comes, or read from an index of the few rows it is about.
+    async fn monitor_counts(&self) -> Result<MonitorCounts, StoreError>;
 
     /// How fresh the evidence about the version in use is at `now`, for the gate; `None` when the deployment declares no rule
     /// about it.

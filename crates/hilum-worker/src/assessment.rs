@@ -84,7 +84,7 @@ async fn labels_of(
         let Some((inference, output)) = run(&journey, &deployment, revision) else { continue };
         let found = findings(&journey, inference, &output, answer);
         for finding in found {
-            let asked = Answer { finding, agreement: Some(agreement(answer.verdict)), truth: None };
+            let asked = Answer { finding, agreement: Some(agreement(answer.verdict)), ..Answer::default() };
             let told = match truths(&said(&output), &asked) {
                 Ok(told) => told,
                 Err(error) => return Ok(Err(Reason::new("assessment.which-finding", error.to_string()))),

@@ -306,7 +306,7 @@ pub(crate) struct ContactConfig {
 
 impl NotifyConfig {
     /// What the worker needs.
-    pub(crate) fn options(&self) -> NotifyOptions {
+    pub(crate) fn options(&self, destinations: &[DestinationConfig]) -> NotifyOptions {
         let secret = |secret: &Secret| notify::Secret::new(secret.reveal());
         let smtp = |smtp: &SmtpConfig| notify::Smtp {
             host: smtp.host.clone(),
@@ -337,6 +337,7 @@ impl NotifyConfig {
             smtp: self.smtp.as_ref().map(smtp),
             contacts: self.contact.iter().map(contact).collect(),
             default_contacts: self.contacts.clone(),
+            destinations: destinations.iter().map(|one| (one.name.clone(), one.contacts.clone())).collect(),
         }
     }
 
@@ -467,6 +468,9 @@ pub(crate) struct DestinationConfig {
     /// URL of the studies resource, such as `http://archive/dicom-web/studies`, for `stow`.
     #[serde(default)]
     pub(crate) url: Option<String>,
+    /// Names of the contacts that are told when a deployment stops, changes or goes on whose results it receives.
+    #[serde(default)]
+    pub(crate) contacts: Vec<String>,
 }
 
 /// How results travel.
@@ -594,6 +598,12 @@ impl Config {
                 problems.push(format!("destination {:?} is declared twice", destination.name));
             }
             problems.extend(destination.problem());
+            for contact in self.notify.unknown(&destination.contacts) {
+                let name = &destination.name;
+                problems.push(format!(
+                    "destination {name:?}: contact {contact:?} is not configured; add a [[notify.contact]] of that name"
+                ));
+            }
         }
         let mut names = std::collections::BTreeSet::new();
         for deployment in &self.deployments {
@@ -681,6 +691,23 @@ mod tests {
           destination "pacs" is declared twice
           destination "pacs" needs url = "http(s)://.../studies"
         "#);
+    }
+
+    /// MV-05: whom a destination names must be known, else nobody is told and nobody knows.
+    #[test]
+    fn contacts_of_destinations_are_configured() {
+        let of = |contacts: &str| {
+            format!(
+                "{SMALL}[[destination]]\nname = 'pacs'\nprotocol = 'stow'\nurl = 'https://x'\ncontacts = {contacts}\n\
+                 [[notify.contact]]\nname = 'pacs-team'\nwebhook = 'https://a'\n"
+            )
+        };
+        let config = Config::parse(&of("['pacs-team']")).unwrap();
+        assert_eq!(config.notify.options(&config.destinations).destinations["pacs"], ["pacs-team"]);
+        let error = Config::parse(&of("['pacs-taem']")).unwrap_err().to_string();
+        let said =
+            "destination \"pacs\": contact \"pacs-taem\" is not configured; add a [[notify.contact]] of that name";
+        assert!(error.contains(said), "{error}");
     }
 
     /// An empty secret opens the door to everybody, a short one to whoever tries.

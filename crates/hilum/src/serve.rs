@@ -123,7 +123,7 @@ fn start_worker(
     let site_key = SiteKey::open(&config.data_dir)
         .with_context(|| format!("the site key in {} cannot be used", config.data_dir.display()))?;
     let worker = Worker::new(catalog, blobs, models, destinations(config), clock, site_key, options)?;
-    Ok(tokio::spawn(worker.notifying(config.notify.options()).tracing(spans).run(stop)))
+    Ok(tokio::spawn(worker.notifying(config.notify.options(&config.destinations)).tracing(spans).run(stop)))
 }
 
 /// This process among all that work on one catalog.

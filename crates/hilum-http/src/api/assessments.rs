@@ -44,6 +44,9 @@ pub(crate) struct AssessmentRequest {
     pub(crate) agreement: Option<String>,
     /// `present`, `absent` or `uncertain`; left out: it follows from `agreement`.
     pub(crate) truth: Option<String>,
+    /// The findings that are there, of all that the model looks for: the others are not. Takes the place of `finding`,
+    /// `agreement` and `truth`.
+    pub(crate) present: Option<Vec<String>>,
     /// Remark, at most 1000 characters.
     pub(crate) comment: Option<String>,
     /// Names this answer, so that a repetition is recognised: the header `Idempotency-Key` does the same.
@@ -109,6 +112,7 @@ pub(crate) async fn assess(
         finding: request.finding.clone().filter(|finding| !finding.is_empty()),
         agreement: member::<Agreement>(request.agreement.as_deref(), "agree, disagree, correct")?,
         truth: member::<Truth>(request.truth.as_deref(), "present, absent, uncertain")?,
+        present: request.present.clone(),
     };
     let comment = comment(request.comment.as_deref())?;
     let (by, now) = (format!("user:{}", reader.name), state.now());
@@ -209,8 +213,14 @@ fn comment(text: Option<&str>) -> Result<Option<Phi<String>>, Problem> {
 fn origin(request: &AssessmentRequest, by: &str, now: Timestamp) -> Result<String, Problem> {
     let Some(key) = request.key.as_deref().filter(|key| !key.is_empty()) else {
         let said = format!(
-            "{:?}{:?}{:?}{:?}{:?}{:?}",
-            request.study, request.result, request.deployment, request.finding, request.agreement, request.truth
+            "{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
+            request.study,
+            request.result,
+            request.deployment,
+            request.finding,
+            request.agreement,
+            request.truth,
+            request.present
         );
         return Ok(format!("assessment:{by}:{now}:{}", Digest::of(said.as_bytes()).short()));
     };

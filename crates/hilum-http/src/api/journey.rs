@@ -132,6 +132,9 @@ fn one(
         results: journey.results.iter().filter(|r| r.deployment == name).map(ResultBody::from).collect(),
         deliveries: journey.deliveries.iter().filter(|d| d.result.deployment == name).map(DeliveryBody::from).collect(),
         earlier: earlier.map(DispositionBody::from).collect(),
+        version: None,
+        record: None,
+        hidden,
     }
 }
 

@@ -10,7 +10,7 @@ mod inputs;
 pub(crate) mod journey;
 mod labels;
 pub(crate) mod lists;
-mod monitoring;
+pub(crate) mod monitoring;
 mod objects;
 pub mod recalls;
 pub(crate) mod records;
@@ -19,6 +19,7 @@ pub mod schema;
 mod sessions;
 pub(crate) mod studies;
 pub(crate) mod timeline;
+pub(crate) mod version_here;
 
 use crate::sessions::COOKIE;
 use crate::state::AppState;

@@ -10,6 +10,7 @@ use crate::{Problem, ProblemCode};
 use axum::Json;
 use axum::extract::State;
 use hilum_monitor::Figure;
+use hilum_monitor::figures::NamedFigure;
 use hilum_registry::monitoring::CUTS;
 use hilum_store::evidence_report::{EvidenceQuery, EvidenceReport, Freshness, RuleStanding, evidence_report};
 use hilum_store::monitoring::StoredSignal;
@@ -43,7 +44,7 @@ pub(super) struct SignalParameters {
 
 /// A figure: never without interval, n, method, classes of labels, and when it was known.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct FigureBody {
+pub struct FigureBody {
     /// The point estimate.
     pub value: f64,
     /// Lower bound of the interval.
@@ -77,7 +78,7 @@ impl From<&Figure> for FigureBody {
 
 /// A figure with its name.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct EvidenceFigureBody {
+pub struct EvidenceFigureBody {
     /// `sensitivity`, `specificity`, `ppv`, `concordance`, `failure_rate`, `outside_envelope`, `positive_rate` or
     /// `not_eligible_rate`.
     pub name: String,
@@ -176,16 +177,21 @@ pub(crate) struct EvidenceBody {
     pub rules: Vec<RuleStandingBody>,
 }
 
-impl From<&EvidenceReport> for EvidenceBody {
-    fn from(report: &EvidenceReport) -> Self {
-        let named = |one: &hilum_monitor::figures::NamedFigure| EvidenceFigureBody {
+impl From<&NamedFigure> for EvidenceFigureBody {
+    fn from(one: &NamedFigure) -> Self {
+        EvidenceFigureBody {
             name: one.name.name().to_owned(),
             finding: one.finding.clone(),
             cut: one.cut.clone(),
             validated: one.validated,
             uncorrected: one.uncorrected,
             figure: FigureBody::from(&one.figure),
-        };
+        }
+    }
+}
+
+impl From<&EvidenceReport> for EvidenceBody {
+    fn from(report: &EvidenceReport) -> Self {
         EvidenceBody {
             deployment: report.deployment.clone(),
             state: report.state.clone(),
@@ -196,7 +202,7 @@ impl From<&EvidenceReport> for EvidenceBody {
             n_labels: report.n_labels,
             complete: report.complete,
             freshness: report.freshness.as_ref().map(FreshnessBody::from),
-            figures: report.figures.iter().map(named).collect(),
+            figures: report.figures.iter().map(EvidenceFigureBody::from).collect(),
             rules: report.rules.iter().map(RuleStandingBody::from).collect(),
         }
     }

@@ -445,6 +445,15 @@ pub struct DeploymentJourney {
     pub deliveries: Vec<DeliveryBody>,
     /// How earlier revisions ended.
     pub earlier: Vec<DispositionBody>,
+    /// The version that ran, or would have, and its limits.
+    pub version: Option<super::version_here::VersionBody>,
+    /// How that version performs here. Absent while the result is not shown to this reader, because it would tell before
+    /// the first impression how far to trust it, and for a model that the study is not for.
+    pub record: Option<super::version_here::VersionRecordBody>,
+    /// Whether this reader may not see the result.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub(crate) hidden: bool,
 }
 
 /// One thing that happened.

@@ -1,6 +1,7 @@
 use super::extract::{ApiPath, ApiQuery};
 use super::journey::{own_first_reads, study_journey};
 use super::schema::{StudyJourney, StudyPage, StudySummary};
+use super::version_here::tell_versions;
 use crate::state::AppState;
 use crate::{Problem, ProblemCode};
 use axum::Json;
@@ -116,6 +117,9 @@ pub(super) async fn get_study(
     let journey = state.catalog.study_journey(&study.key).await?;
     let journey = journey.ok_or_else(|| Problem::new(ProblemCode::StudyNotFound, "the study is no longer held"))?;
     let deployments = state.catalog.deployment_list().await?;
+    let packages = state.catalog.package_list().await?;
     let first_reads = own_first_reads(&state, &headers, &study.key).await?;
-    Ok(Json(study_journey(&journey, &deployments, &first_reads)))
+    let mut shown = study_journey(&journey, &deployments, &first_reads);
+    tell_versions(&state, &mut shown.deployments, &deployments, &packages).await?;
+    Ok(Json(shown))
 }

@@ -1,10 +1,12 @@
 //! Pages for people, written by the server. They work without scripts, and the address never names a patient.
 
 mod answers;
+mod audit_sample;
 mod deployment;
 mod operations;
 mod overview;
 mod reader;
+mod record;
 mod study;
 pub(crate) mod view;
 
@@ -29,6 +31,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/find", post(overview::find))
         .route("/studies/{study}", get(study::study))
         .route("/studies/{study}/answers", post(answers::answer))
+        .route("/audit-sample", get(audit_sample::audit_sample))
+        .route("/audit-sample/{study}", post(audit_sample::adjudicate))
         .route("/sign-in", get(answers::sign_in_page).post(answers::sign_in))
         .route("/sign-out", post(answers::sign_out))
         .route("/deployments", get(operations::deployments))

@@ -1,18 +1,19 @@
 //! The study journey: where did this study go, and why did or didn't a model run (UX-01, GV-11)?
 
-use super::operations::intended_use;
 use super::reader::{AnswerCell, Reader};
+use super::record::Record;
 use super::view::{Chip, Mark, Moment, dicom_date, found, person_name, spelled};
 use super::{Shell, page};
 use crate::Problem;
 use crate::ProblemCode;
-use crate::api::extract::ApiPath;
+use crate::api::extract::{ApiPath, ApiQuery};
 use crate::api::find_study;
 use crate::api::journey::{output_of, study_journey};
 use crate::api::recalls::RetractionBody;
 use crate::api::schema::{
     DecisionBody, DeliveryBody, DeploymentJourney, EventBody, FindingBody, InstanceBody, SegmentBody, StudyJourney,
 };
+use crate::api::version_here::{VersionBody, tell_versions};
 use crate::state::AppState;
 use crate::words::{Status, count, duration, reading_mode, sentence, size};
 use askama::Template;
@@ -20,11 +21,16 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use hilum_registry::Deployment;
-use hilum_store::records::{Journey, Package, Study};
+use hilum_store::records::{Journey, Study};
 use hilum_types::{ModelOutput, Timestamp, attribute};
+use serde::Deserialize;
 
 /// Instances listed for one series; the rest are counted.
 const INSTANCES_SHOWN: usize = 50;
+
+/// What happened to a study before any model looked at it.
+const BLIND_EVENTS: [&str; 5] =
+    ["instance_stored", "instance_duplicate", "instance_conflict", "study_completed", "study_reopened"];
 
 struct Step {
     name: String,
@@ -80,8 +86,13 @@ struct Card {
     sentence: String,
     findings: Vec<FindingRow>,
     blind: Vec<BlindRow>,
-    /// What the deployment is limited to, in words.
+    /// What the version is limited to here, in words.
     limits: String,
+    /// The version in use now, when another ran.
+    in_use: String,
+    record: Option<Record>,
+    /// Why there is no record.
+    no_record: &'static str,
     segments: Vec<SegmentRow>,
     preview: Option<String>,
     run: String,
@@ -152,11 +163,20 @@ struct StudyPage {
     api: String,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StudyQuery {
+    /// Whether nothing is shown of what models said, for somebody who is to judge the study without.
+    #[serde(default)]
+    blind: bool,
+}
+
 pub(super) async fn study(
     State(state): State<AppState>,
     shell: Shell,
     headers: HeaderMap,
     ApiPath(key): ApiPath<String>,
+    ApiQuery(query): ApiQuery<StudyQuery>,
 ) -> Result<Response, Problem> {
     // A UID would put an identifier of a patient into the address of a page.
     let missing = || Problem::new(ProblemCode::StudyNotFound, "no study of that key is held");
@@ -168,8 +188,12 @@ pub(super) async fn study(
     let packages = state.catalog.package_list().await?;
     let reader = Reader::of(&state, &headers, &study.key).await?;
     let first_reads = reader.as_ref().map(|reader| reader.first_reads.as_slice()).unwrap_or_default();
-    let shown = study_journey(&journey, &deployments, first_reads);
-    let mut cards: Vec<Card> = shown.deployments.iter().map(|d| card(d, &deployments, &packages)).collect();
+    let mut shown = study_journey(&journey, &deployments, first_reads);
+    if query.blind {
+        return blind(shell, &journey.study, &shown);
+    }
+    tell_versions(&state, &mut shown.deployments, &deployments, &packages).await?;
+    let mut cards: Vec<Card> = shown.deployments.iter().map(|d| card(d, &deployments)).collect();
     if let Some(reader) = &reader {
         for (card, of) in cards.iter_mut().zip(&shown.deployments) {
             offer_answers(card, of, &journey, reader);
@@ -192,6 +216,30 @@ pub(super) async fn study(
         total,
         series: series(&shown.instances),
         api: format!("/api/v1/studies/{}", study.key),
+    })
+}
+
+/// The study without anything that models made of it: neither results nor whether and why one ran.
+fn blind(shell: Shell, study: &Study, shown: &StudyJourney) -> Result<Response, Problem> {
+    let received: Vec<EventBody> = shown.events.iter().filter(|event| event.deployment.is_none()).cloned().collect();
+    let received: Vec<EventBody> =
+        received.into_iter().filter(|event| BLIND_EVENTS.contains(&event.kind.as_str())).collect();
+    let (timeline, total) = timeline(&received);
+    page(&StudyPage {
+        shell,
+        heading: "To be judged without what models said".to_owned(),
+        mark: Mark::new("unknown", "Open"),
+        subtitle: subtitle(shown),
+        facts: facts(study),
+        retractions: Vec::new(),
+        cards: Vec::new(),
+        key: shown.study.key.clone(),
+        reader: None,
+        nothing: "What models said is not shown here, so that your answer does not depend on it. Give it in the audit sample.",
+        timeline,
+        total,
+        series: series(&shown.instances),
+        api: String::new(),
     })
 }
 
@@ -303,11 +351,8 @@ fn facts(study: &Study) -> Vec<Fact> {
     all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| Fact { name, value }).collect()
 }
 
-fn card(journey: &DeploymentJourney, deployments: &[Deployment], packages: &[Package]) -> Card {
+fn card(journey: &DeploymentJourney, deployments: &[Deployment]) -> Card {
     let deployment = deployments.iter().find(|d| d.spec.name == journey.deployment);
-    let digest = journey.inference.as_ref().map(|inference| inference.package_digest.clone());
-    let digest = digest.or_else(|| deployment.map(|d| d.package_digest.to_string())).unwrap_or_default();
-    let package = packages.iter().find(|package| package.digest.to_string() == digest);
     let visible =
         matches!(journey.status, Status::Finding | Status::NoFinding | Status::Indeterminate | Status::Result);
     let preview = journey.results.iter().find(|r| {
@@ -319,15 +364,19 @@ fn card(journey: &DeploymentJourney, deployments: &[Deployment], packages: &[Pac
     });
     Card {
         chip: Chip::of(journey),
-        model: match package {
-            Some(package) => format!("{} {}", package.name, package.version),
-            None => digest.chars().take(12).collect(),
-        },
+        model: journey.version.as_ref().map(model).unwrap_or_default(),
         state_mark: deployment.map(|d| Mark::deployment(d.state.name())),
         sentence: outcome(journey, deployment),
         findings: journey.inference.iter().flat_map(|i| &i.findings).map(finding_row).collect(),
         blind: Vec::new(),
-        limits: deployment.map(limits).unwrap_or_default(),
+        limits: journey.version.as_ref().map(limits).unwrap_or_default(),
+        in_use: journey.version.as_ref().and_then(|version| version.in_use.clone()).unwrap_or_default(),
+        record: journey.record.as_ref().map(|record| Record::of(record, journey)),
+        no_record: if journey.hidden && journey.status != Status::NotEligible {
+            "Its record here is not shown as long as its result is not."
+        } else {
+            ""
+        },
         segments: journey.inference.iter().flat_map(|i| &i.segments).map(segment_row).collect(),
         preview: preview.map(|r| format!("/api/v1/results/{}/preview.png", r.sop_instance_uid)),
         run: run.unwrap_or_default(),
@@ -398,9 +447,18 @@ fn finding_row(finding: &FindingBody) -> FindingRow {
     }
 }
 
-/// What the deployment is limited to here, in one line.
-fn limits(deployment: &Deployment) -> String {
-    let stated = intended_use(deployment).into_iter().map(|(name, values)| format!("{} {values}", name.to_lowercase()));
+/// Name and version, or the beginning of the digest of a package that is held no more.
+fn model(version: &VersionBody) -> String {
+    match version.name.as_str() {
+        "" => version.package.chars().take(12).collect(),
+        name => format!("{name} {}", version.version),
+    }
+}
+
+/// What the version is limited to here, in one line.
+fn limits(version: &VersionBody) -> String {
+    let stated =
+        version.limits.iter().map(|limit| format!("{} {}", spelled(&limit.name).to_lowercase(), limit.allowed));
     stated.collect::<Vec<_>>().join("; ")
 }
 

@@ -121,6 +121,38 @@ fn every_problem_code_is_documented() {
     assert_eq!(n_rows, ProblemCode::ALL.len(), "a row of the reference is no longer a code");
 }
 
+/// What a monitoring system needs to see that a model is stopped, that nobody looks, and that evidence runs dry.
+#[tokio::test]
+async fn metrics_say_how_deployments_stand() {
+    let house = crate::monitoring::stopped_house().await;
+    house.pass(3_600_000);
+    let text = house.page("/metrics").await;
+    for line in [
+        "hilum_deployment_state{deployment=\"cxr\",state=\"suspended\"} 1",
+        "hilum_alarms_open{severity=\"stop\"} 1",
+        "hilum_alarms_open{severity=\"watch\"} 0",
+        "hilum_signals_total{deployment=\"cxr\",rule=\"missed\"} 1",
+        "hilum_labels_total{deployment=\"cxr\",source=\"adjudication\"} 2",
+        "hilum_evidence_cases{deployment=\"cxr\"} 2",
+        // Two runs of 0.84 s.
+        "hilum_inference_seconds_bucket{le=\"0.5\",deployment=\"cxr\"} 0",
+        "hilum_inference_seconds_bucket{le=\"1.0\",deployment=\"cxr\"} 2",
+        "hilum_inference_seconds_bucket{le=\"+Inf\",deployment=\"cxr\"} 2",
+        "hilum_inference_seconds_count{deployment=\"cxr\"} 2",
+        "hilum_inference_seconds_sum{deployment=\"cxr\"} 1.68",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+    }
+    let age = text.lines().find_map(|line| line.strip_prefix("hilum_evidence_age_seconds{deployment=\"cxr\"} "));
+    let age: u64 = age.unwrap().parse().unwrap();
+    assert!((3600..3700).contains(&age), "{age}");
+    let guide = std::fs::read_to_string(root().join("docs/reference/metrics.md")).unwrap();
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = line.split(' ').next().unwrap();
+        assert!(guide.contains(&format!("| `{name}")), "docs/reference/metrics.md lacks {name}");
+    }
+}
+
 #[tokio::test]
 async fn metrics_are_openmetrics_without_identifiers() {
     let house = House::new().await;

@@ -2,6 +2,7 @@
 
 mod acts;
 mod alarms;
+mod audit_sample;
 mod contract;
 mod house;
 mod journey;
@@ -10,6 +11,7 @@ mod monitoring;
 mod object;
 mod people;
 mod privacy;
+mod record;
 mod records;
 mod security;
 mod story;

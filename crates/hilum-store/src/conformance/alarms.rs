@@ -1,9 +1,10 @@
 //! Alarms, messages about them, and the daily look at the books.
 
 use super::material::{add_package, all_is_well, at, complete_study, open, spec};
-use crate::alarms::{AlarmFilter, NotificationEvent, NotificationOutcome};
+use crate::alarms::{About, AlarmFilter, NotificationEvent, NotificationOutcome};
 use crate::{Catalog, ErrorKind};
 use hilum_monitor::alarm::CauseCode;
+use hilum_monitor::notice::{Notice, NoticeChange};
 use hilum_monitor::{Severity, Signal};
 use hilum_registry::{AlarmPlan, DeploymentState, MonitoringPlan};
 use hilum_types::Timestamp;
@@ -166,6 +167,56 @@ pub(super) async fn messages_are_sent_until_they_end(url: String) {
     let failed = alarms.iter().find(|alarm| alarm.code == "notification-dead").unwrap();
     assert!(!failed.announced, "a failed message is not announced by a message");
     assert_eq!(catalog.notification_take(at(9999), 60, 10).await.unwrap(), []);
+    all_is_well(&catalog).await;
+}
+
+/// What destinations wait to be told at `now`, oldest first; what is taken is not there for the next look.
+pub(super) async fn notices(catalog: &Arc<dyn Catalog>, now: Timestamp) -> Vec<Notice> {
+    let taken = catalog.notification_take(now, 60, 100).await.expect("messages are taken");
+    let change = |about| match about {
+        About::Change(notice) => Some(*notice),
+        About::Alarm(_) => None,
+    };
+    taken.into_iter().filter_map(|notification| change(notification.about)).collect()
+}
+
+/// MV-05: who receives results is told in the act that stops them or lets them come again, whoever does it; a message that
+/// was not taken by everybody is an alarm, and none is lost.
+pub(super) async fn destinations_are_told_of_changes(url: String) {
+    let catalog = open(&url).await;
+    super::material::deploy(&catalog, "cxr", DeploymentState::Active).await;
+    let package = catalog.deployment_get("cxr").await.unwrap().unwrap().package_digest;
+    let trial = spec("trial", DeploymentState::Shadow);
+    catalog.deployment_apply(&trial, package, "user:test", at(-900)).await.unwrap();
+    assert_eq!(notices(&catalog, at(1)).await, [], "a declaration is no change");
+    catalog.deployment_suspend("trial", "user:anna", "odd", at(2)).await.unwrap();
+    catalog.deployment_suspend("cxr", "user:anna", "SECRET^PATIENT was missed", at(3)).await.unwrap();
+    catalog.deployment_suspend("cxr", "user:anna", "again", at(4)).await.unwrap();
+    let taken = catalog.notification_take(at(5), 60, 10).await.unwrap();
+    let [message] = &taken[..] else { panic!("one change of what is delivered: {taken:?}") };
+    let About::Change(told) = &message.about else { panic!("{message:?}") };
+    assert_eq!(
+        (told.change, told.at, told.destinations.as_slice(), told.version.as_str(), &told.rule),
+        (NoticeChange::Suspended, at(3), &["pacs".to_owned()][..], "cxr 1.0.0", &None)
+    );
+    assert!(!format!("{told:?}").contains("SECRET"), "free text left the house");
+    // Its sender dies, the process too; another one takes it.
+    drop(catalog);
+    let catalog = super::material::open(&url).await;
+    assert_eq!(catalog.notification_take(at(6), 60, 10).await.unwrap(), [], "held");
+    let again = catalog.notification_take(at(66), 60, 10).await.unwrap();
+    assert_eq!((&again[0].key, again[0].attempts), (&message.key, 2));
+    catalog.notification_channel_done(&message.key, "physics/email").await.unwrap();
+    let dead = NotificationOutcome::Dead { error: "lead/email: refused".into() };
+    catalog.notification_end(&message.key, &dead, at(67)).await.unwrap();
+    let alarms = catalog.alarm_list(true, 10).await.unwrap();
+    let [failed] = &alarms[..] else { panic!("one alarm: {alarms:?}") };
+    assert_eq!((failed.code.as_str(), failed.deployment.as_deref()), ("notification-dead", Some("cxr")));
+    catalog.deployment_resume("cxr", "user:anna", "fixed", at(70)).await.unwrap();
+    let taken = catalog.notification_take(at(71), 60, 10).await.unwrap();
+    assert!(matches!(&taken[0].about, About::Change(told) if told.change == NoticeChange::Resumed), "{taken:?}");
+    catalog.notification_end(&taken[0].key, &NotificationOutcome::Nobody, at(72)).await.unwrap();
+    assert_eq!(catalog.notification_take(at(999), 60, 10).await.unwrap(), []);
     all_is_well(&catalog).await;
 }
 

@@ -1,6 +1,6 @@
 use super::material::{add_package, all_is_well, at, complete_study, open, spec};
 use super::release::{kind_of, must_take, outcome, run};
-use crate::labels::{LabelFilter, NewLabel, NewReport, ReportFilter, ReportSource, ToldTo, Untied};
+use crate::labels::{AskedFinding, LabelFilter, NewLabel, NewReport, ReportFilter, ReportSource, ToldTo, Untied};
 use crate::{Catalog, ErrorKind, JobKind, StudyKey};
 use hilum_monitor::audit_sample::Stratum;
 use hilum_monitor::report::ReportStatus;
@@ -370,9 +370,21 @@ pub(super) async fn the_audit_sample_keeps_its_probability(url: String) {
     let drawn = open_cases().await;
     assert_eq!((drawn.len(), drawn[0].stratum, drawn[0].probability), (1, Stratum::Negative, 1.0));
     assert_eq!((drawn[0].seed, drawn[0].drawn_at), (Digest::of(b"2026"), at(112)));
+    let worklist = catalog.audit_sample_open(at(0), 10).await.unwrap();
+    let [case] = &worklist[..] else { panic!("one case: {worklist:?}") };
+    assert_eq!((&case.study_key, case.revision, case.accession_number.reveal().as_str()), (&key, 1, "ACC7"));
+    let asked = AskedFinding { label: "pneumonia".into(), meaning: "Pneumonia".into() };
+    assert_eq!((case.findings.as_slice(), case.drawn_at), (&[asked][..], at(112)));
+    assert_eq!(catalog.audit_sample_open(at(113), 10).await.unwrap(), [], "drawn before");
+    let progress = async || {
+        let all = catalog.audit_sample_progress(at(0)).await.unwrap();
+        all.iter().map(|one| (one.deployment.clone(), one.n, one.n_done)).collect::<Vec<_>>()
+    };
+    assert_eq!(progress().await, [("cxr".to_owned(), 1, 0)]);
     let added = catalog.label_add(&label("a:1", &key, "user:anna", at(200)), at(200)).await.unwrap();
     assert_eq!((added.source, added.inclusion_probability), (LabelSource::Adjudication, Some(1.0)));
-    assert!(open_cases().await.is_empty());
+    assert!(open_cases().await.is_empty() && catalog.audit_sample_open(at(0), 10).await.unwrap().is_empty());
+    assert_eq!(progress().await, [("cxr".to_owned(), 1, 1)]);
     let done = catalog.audit_sample_list("cxr", false, 10).await.unwrap();
     assert_eq!(done[0].adjudicated_at, Some(at(200)));
     all_is_well(&catalog).await;

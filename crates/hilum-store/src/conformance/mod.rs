@@ -111,6 +111,7 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         alarms::a_spent_budget_is_reported_once,
         alarms::what_nobody_answers_is_passed_on,
         alarms::messages_are_sent_until_they_end,
+        alarms::destinations_are_told_of_changes,
         alarms::books_are_looked_at_daily,
         shared::migrations_run_once_for_many,
         shared::frequent_questions_read_no_whole_table,

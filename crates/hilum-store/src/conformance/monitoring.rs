@@ -1,3 +1,4 @@
+use super::alarms::notices;
 use super::governance::{sign, user};
 use super::material::{add_package, all_is_well, at, complete_study, instance, open, spec, store};
 use super::release::{disposition_of, kind_of, must_take, outcome, run, take, up_to_inference};
@@ -7,7 +8,8 @@ use crate::records::Package;
 use crate::{Catalog, ErrorKind, JobKind, JobState, StudyKey};
 use hilum_gate::change_body;
 use hilum_monitor::figures::LabelledObservation;
-use hilum_monitor::{Fact, LabelSource, Labelled, Monitor, Observation, OutputFact, Truth};
+use hilum_monitor::notice::{NoticeChange, Withheld};
+use hilum_monitor::{Fact, LabelSource, Labelled, Monitor, Observation, OutputFact, Severity, Truth};
 use hilum_registry::monitoring::{EvidenceRule, MonitoringPlan, StopRule, WhenStale};
 use hilum_registry::{DeploymentSpec, DeploymentState};
 use hilum_sign::{NewRecord, RecordKind, SignatureMeaning};
@@ -175,6 +177,18 @@ pub(super) async fn the_deciding_label_stops(url: String) {
     assert_eq!(signals[0].signal.studies[0], keys[2].as_str(), "the latest first");
     let alarms = catalog.alarm_list(true, 10).await.unwrap();
     assert!(alarms.iter().any(|alarm| alarm.code == "stop-rule" && alarm.deployment.as_deref() == Some("cxr")));
+    let told = notices(&catalog, at(203)).await;
+    let [told] = &told[..] else { panic!("destinations are told once: {told:?}") };
+    assert_eq!((told.change, told.rule.as_deref(), told.at), (NoticeChange::Suspended, Some("missed"), at(202)));
+    assert_eq!(told.signal.as_ref().map(|signal| signal.n), Some(3));
+    assert_eq!(told.withheld, Withheld { n_runs: 1, n_deliveries: 3 });
+    let counts = catalog.monitor_counts().await.unwrap();
+    assert_eq!(counts.signals, [("cxr".to_owned(), "missed".to_owned(), 1)]);
+    assert_eq!(counts.labels, [("cxr".to_owned(), "adjudication".to_owned(), 3)]);
+    assert_eq!(counts.alarms_open, [(Severity::Watch, 0), (Severity::Review, 0), (Severity::Stop, 1)]);
+    // Three runs of two seconds.
+    let [times] = &counts.run_times[..] else { panic!("{counts:?}") };
+    assert_eq!((times.n, times.sum_micros), ([0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0], 6_000_000));
     let actions: Vec<String> =
         catalog.audit_page(0, 1000).await.unwrap().into_iter().map(|entry| entry.event.action.to_string()).collect();
     assert!(actions.contains(&"stop_rule_fired".to_owned()) && actions.contains(&"deployment_suspended".to_owned()));
@@ -378,6 +392,10 @@ pub(super) async fn a_rule_falls_back(url: String) {
     assert_eq!((back.state, back.package_digest, back.suspension), (DeploymentState::Active, one, None));
     let signals = catalog.signal_list("cxr", None, None, 10).await.unwrap();
     assert_eq!((signals[0].action.as_str(), signals[0].package), ("rolled_back", two));
+    let told = notices(&catalog, at(203)).await;
+    let [told] = &told[..] else { panic!("destinations are told once: {told:?}") };
+    assert_eq!((told.change, told.package, told.left.as_deref()), (NoticeChange::FellBack, one, Some("cxr 2.0.0")));
+    assert_eq!((told.version.as_str(), told.withheld.n_deliveries), ("cxr 1.0.0", 3));
     let held = catalog.deployment_get("cxr").await.unwrap().unwrap();
     assert_eq!(catalog.cell_list(&held).await.unwrap(), [], "evidence about one version says nothing of another");
     let facts = catalog.evidence_facts(&held, at(300)).await.unwrap().unwrap();

@@ -6,6 +6,7 @@ use crate::records::{DeliveryFilter, DeliveryState, Evaluation, NewAssignment, N
 use crate::rollout::ChangeAct;
 use crate::{Catalog, ErrorKind, JobKind, Priority, StoreError, StudyKey};
 use hilum_gate::{Assignment, Promotion, ProofInput, plan_promotion};
+use hilum_monitor::notice::NoticeChange;
 use hilum_registry::{Deployment, DeploymentSpec, DeploymentState, Manifest, Purpose};
 use hilum_types::{Digest, Disposition, Reason};
 use serde_json::json;
@@ -76,6 +77,13 @@ pub(super) async fn one_version_of_a_champion_is_in_use(url: String) {
     let gone = get(&catalog, "cxr-2").await;
     assert_eq!((gone.state, gone.superseded_by.as_deref()), (Retired, Some("cxr")));
     assert!(gone.may_deliver(), "what it has released still goes out");
+    let told: Vec<_> = super::alarms::notices(&catalog, at(3)).await;
+    let told: Vec<_> = told.iter().map(|one| (one.deployment.as_str(), one.change, one.left.as_deref())).collect();
+    assert_eq!(
+        told,
+        [("cxr-2", NoticeChange::Promoted, None), ("cxr", NoticeChange::Promoted, Some("cxr 1.0.0"))],
+        "results come from the limited version, and then from it alone"
+    );
     all_is_well(&catalog).await;
 }
 

@@ -2,7 +2,7 @@
 
 use super::connection::{Database, Value, values};
 use super::deployments::{WITHHOLD_DEAD, live};
-use super::monitoring::RESTARTED;
+use super::monitoring::{ALARMS_OPEN, RESTARTED, SIGNALS};
 use super::rollout::SHADOW_WAITING;
 use crate::{CatalogOptions, StoreError};
 
@@ -15,11 +15,13 @@ pub(crate) async fn plans(url: &str) -> Result<Option<Vec<(&'static str, String)
         return Ok(None);
     }
     let live_of = live("kind IN ('infer', 'deliver') AND deployment = $1");
-    let questions: [(&str, &str, Vec<Value>); 4] = [
+    let questions: [(&str, &str, Vec<Value>); 6] = [
         ("restarted", RESTARTED, values!["cxr"]),
         ("shadow waiting", SHADOW_WAITING, values!["cxr", 0_i64]),
         ("withhold", WITHHOLD_DEAD, values!["cxr", "package", 0_i64, "why"]),
         ("live jobs", live_of.as_str(), values!["cxr"]),
+        ("open alarms", ALARMS_OPEN, vec![]),
+        ("signals", SIGNALS, vec![]),
     ];
     let mut plans = Vec::new();
     for (name, sql, values) in questions {

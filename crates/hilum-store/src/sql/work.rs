@@ -6,7 +6,7 @@ use super::connection::values;
 use super::deployments::{current, family};
 use super::jobs::{end_without_run, owed};
 use super::labels::draw;
-use super::monitoring::{Ended, enter_observation};
+use super::monitoring::{Ended, count_run, enter_observation};
 use super::rollout::record_assignments;
 use crate::records::{DeliveryOutcome, DeliveryState, Evaluation, GateDecisionRecord, InferenceOutcome, NewInference};
 use crate::{DeliveryKey, JobKind, JobState, Lease, NewJob, ResultKey, StoreError, StudyKey};
@@ -142,6 +142,7 @@ pub(super) async fn inference_record(
         outcome.finished_at,
     ];
     act.execute(sql, values).await?;
+    count_run(&mut act, deployment, outcome.finished_at.micros_since(outcome.started_at)).await?;
     let detail = json!({
         "revision": revision, "deployment": deployment, "package": outcome.package,
         "record": hilum_types::Digest::of(outcome.record.to_string().as_bytes()),

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Whom to tell of alarms, and over what.
@@ -12,6 +13,9 @@ pub struct NotifyOptions {
     /// Names of the contacts for alarms of deployments that name none, and of no deployment: the first is told, the next
     /// ones when nobody answers.
     pub default_contacts: Vec<String>,
+    /// By name of a destination: the names of the contacts that are told when a deployment changes whose results it
+    /// receives.
+    pub destinations: BTreeMap<String, Vec<String>>,
 }
 
 /// Somebody who may be told of an alarm.
@@ -85,6 +89,20 @@ impl fmt::Debug for Secret {
 }
 
 impl NotifyOptions {
+    /// Who is told of a change of a deployment that delivers to `destinations`: each contact once, in the order of the
+    /// destinations.
+    pub(crate) fn contacts_of(&self, destinations: &[String]) -> Vec<&Contact> {
+        let named = destinations.iter().filter_map(|name| self.destinations.get(name)).flatten();
+        let mut told: Vec<&Contact> = Vec::new();
+        for name in named {
+            let contact = self.contacts.iter().find(|contact| contact.name == *name);
+            if let Some(contact) = contact.filter(|contact| !told.iter().any(|known| known.name == contact.name)) {
+                told.push(contact);
+            }
+        }
+        told
+    }
+
     /// Who is told at that level of escalation: of the contacts that the plan names, or of the site's own when it names
     /// none that is configured. The last one stands in for those that do not exist.
     pub(crate) fn contact_for(&self, planned: &[String], level: u32) -> Option<&Contact> {
@@ -121,6 +139,27 @@ mod tests {
         assert_eq!(told(&["gone"], 0).as_deref(), Some("site"));
         assert_eq!(told(&[], 1).as_deref(), Some("site"));
         assert_eq!(NotifyOptions::default().contact_for(&[], 0), None);
+    }
+
+    #[test]
+    fn a_contact_of_two_destinations_is_told_once() {
+        let contact = |name: &str| Contact { name: name.into(), email: None, webhook: None };
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
+        let options = NotifyOptions {
+            contacts: vec![contact("a"), contact("b")],
+            destinations: BTreeMap::from([
+                ("pacs".into(), names(&["a"])),
+                ("ris".into(), names(&["b", "gone", "a"])),
+                ("vna".into(), names(&["b"])),
+            ]),
+            ..NotifyOptions::default()
+        };
+        let told = |destinations: &[&str]| -> Vec<String> {
+            options.contacts_of(&names(destinations)).iter().map(|contact| contact.name.clone()).collect()
+        };
+        assert_eq!(told(&["ris", "pacs"]), ["b", "a"]);
+        assert_eq!(told(&["pacs"]), ["a"]);
+        assert_eq!(told(&["unknown"]), [""; 0]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Tells people of alarms: what the catalog's outbox holds is sent by e-mail and webhook to configured contacts, and to
-//! nobody else. Alarms that nobody answers are passed on, and the books of every day are looked at, by the clock and from
+//! Tells people of alarms, and of changes of deployments whose results they receive: what the catalog's outbox holds is sent
+//! by e-mail and webhook to configured contacts, and to nobody else. Alarms that nobody answers are passed on, and the books of every day are looked at, by the clock and from
 //! stored state: whatever is restarted when, nothing of it is lost.
 
 mod contact;
@@ -12,7 +12,7 @@ pub use message::Message;
 
 use crate::runner::{Context, describe, pause};
 use hilum_store::StoreError;
-use hilum_store::alarms::{Notification, NotificationOutcome};
+use hilum_store::alarms::{About, Notification, NotificationOutcome};
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -103,11 +103,7 @@ async fn attempt(context: Context, notification: Notification) {
     };
     if let Err(error) = ended.await {
         let cause = &error as &dyn std::error::Error;
-        tracing::error!(
-            error = cause,
-            alarm.code = notification.alarm.code,
-            "an attempt to tell of an alarm has no end"
-        );
+        tracing::error!(error = cause, alarm.code = notification.code(), "an attempt to tell of an alarm has no end");
     }
 }
 
@@ -127,49 +123,82 @@ async fn for_ever<R: Future<Output = ()>>(every: Duration, renew: impl Fn() -> R
     }
 }
 
-/// One attempt at one message, over every channel of its contact that has not taken it yet.
+/// One attempt at one message, over every channel of its contacts that has not taken it yet.
 async fn send(context: &Context, notification: &Notification) -> Result<NotificationOutcome, StoreError> {
     let options = &context.notify;
-    let Some(contact) = options.contact_for(&notification.contacts, notification.level) else {
-        tracing::warn!(alarm.code = notification.alarm.code, "an alarm was raised and no contact is configured");
-        return Ok(NotificationOutcome::Nobody);
-    };
-    let message = Message::of(notification, options.link_base.as_deref());
-    let (mut later, mut never) = (Vec::new(), Vec::new());
-    for channel in ["email", "webhook"] {
-        if notification.channels_done.iter().any(|done| done == channel) {
-            continue;
-        }
-        let sending = async {
-            match (channel, &contact.email, &contact.webhook, &options.smtp) {
-                ("email", Some(to), _, Some(server)) => Some(smtp::send(server, to, &message).await),
-                ("email", Some(_), _, None) => Some(Sent::Never("no [notify.smtp] is configured".to_owned())),
-                ("webhook", _, Some(hook), _) => Some(webhook::send(hook, &message, context.clock.now()).await),
-                _ => None,
+    let (told, one_of_many) = match &notification.about {
+        About::Alarm(_) => {
+            let contact = options.contact_for(&notification.contacts, notification.level);
+            if contact.is_none() {
+                tracing::warn!(alarm.code = notification.code(), "an alarm was raised and no contact is configured");
             }
-        };
-        let sent = match tokio::time::timeout(CHANNEL_TIMEOUT, sending).await {
-            Ok(sent) => sent,
-            Err(_) => Some(Sent::Later(format!("no answer within {} s", CHANNEL_TIMEOUT.as_secs()))),
-        };
-        match sent {
-            None => {}
-            Some(Sent::Taken) => context.catalog.notification_channel_done(&notification.key, channel).await?,
-            Some(Sent::Later(error)) => later.push(format!("{channel}: {error}")),
-            Some(Sent::Never(error)) => never.push(format!("{channel}: {error}")),
+            (contact.into_iter().collect(), false)
+        }
+        About::Change(notice) => (options.contacts_of(&notice.destinations), true),
+    };
+    if told.is_empty() {
+        return Ok(NotificationOutcome::Nobody);
+    }
+    let message = Message::of(notification, options.link_base.as_deref());
+    let mut refused = Refused::default();
+    for contact in told {
+        let place = if one_of_many { format!("{}/", contact.name) } else { String::new() };
+        let n_before = refused.n();
+        for channel in ["email", "webhook"] {
+            let place = format!("{place}{channel}");
+            if notification.channels_done.contains(&place) {
+                continue;
+            }
+            match over(context, contact, channel, &message).await {
+                None => {}
+                Some(Sent::Taken) => context.catalog.notification_channel_done(&notification.key, &place).await?,
+                Some(Sent::Later(error)) => refused.later.push(format!("{place}: {error}")),
+                Some(Sent::Never(error)) => refused.never.push(format!("{place}: {error}")),
+            }
+        }
+        if refused.n() == n_before {
+            tracing::info!(contact = contact.name, alarm.code = notification.code(), "a contact was told");
         }
     }
-    let errors = [never.as_slice(), later.as_slice()].concat().join("; ");
-    if errors.is_empty() {
-        tracing::info!(contact = contact.name, alarm.code = notification.alarm.code, "a contact was told of an alarm");
+    if refused.n() == 0 {
         return Ok(NotificationOutcome::Sent);
     }
-    tracing::warn!(contact = contact.name, attempt = notification.attempts, errors, "a contact was not told");
+    let errors = [refused.never.as_slice(), refused.later.as_slice()].concat().join("; ");
+    tracing::warn!(attempt = notification.attempts, errors, "a contact was not told");
     let due_at = context.options.retry.next(notification.attempts, 0.0, context.clock.now());
     Ok(match due_at {
-        Some(due_at) if !later.is_empty() => NotificationOutcome::Retry { due_at, error: errors },
+        Some(due_at) if !refused.later.is_empty() => NotificationOutcome::Retry { due_at, error: errors },
         _ => NotificationOutcome::Dead { error: errors },
     })
+}
+
+/// Channels that did not take a message, each with the reason.
+#[derive(Default)]
+struct Refused {
+    later: Vec<String>,
+    never: Vec<String>,
+}
+
+impl Refused {
+    fn n(&self) -> usize {
+        self.later.len() + self.never.len()
+    }
+}
+
+/// One message over one channel; `None`: the contact has no such channel.
+async fn over(context: &Context, contact: &Contact, channel: &str, message: &Message) -> Option<Sent> {
+    let sending = async {
+        match (channel, &contact.email, &contact.webhook, &context.notify.smtp) {
+            ("email", Some(to), _, Some(server)) => Some(smtp::send(server, to, message).await),
+            ("email", Some(_), _, None) => Some(Sent::Never("no [notify.smtp] is configured".to_owned())),
+            ("webhook", _, Some(hook), _) => Some(webhook::send(hook, message, context.clock.now()).await),
+            _ => None,
+        }
+    };
+    match tokio::time::timeout(CHANNEL_TIMEOUT, sending).await {
+        Ok(sent) => sent,
+        Err(_) => Some(Sent::Later(format!("no answer within {} s", CHANNEL_TIMEOUT.as_secs()))),
+    }
 }
 
 /// The error with its causes, without what a peer may have put into it beyond 300 characters.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Mail server and receiver of webhooks; killed when dropped.
-struct Peers {
+pub(crate) struct Peers {
     folder: PathBuf,
     smtp: SocketAddr,
     http: SocketAddr,
@@ -25,7 +25,7 @@ struct Peers {
 }
 
 impl Peers {
-    fn new(folder: &Path) -> Peers {
+    pub(crate) fn new(folder: &Path) -> Peers {
         let folder = folder.join("peers");
         std::fs::create_dir_all(&folder).unwrap();
         let made = Command::new("openssl")
@@ -39,7 +39,7 @@ impl Peers {
         Peers { folder, smtp: free_port(), http: free_port(), child: None }
     }
 
-    fn start(&mut self, python: &str, n_refused: u32) {
+    pub(crate) fn start(&mut self, python: &str, n_refused: u32) {
         let mut command = Command::new(python);
         command.arg(script("alarm_peers.py")).arg(&self.folder);
         command.args([self.smtp.port().to_string(), self.http.port().to_string(), n_refused.to_string()]);
@@ -47,12 +47,12 @@ impl Peers {
         wait(|| self.folder.join("ready").exists().then_some(()), "the peers did not start");
     }
 
-    fn kept(&self, name: &str) -> Vec<Value> {
+    pub(crate) fn kept(&self, name: &str) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.join(name)).unwrap_or_default();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    fn config(&self) -> String {
+    pub(crate) fn config(&self) -> String {
         format!(
             "[notify]\nlink_base = 'https://hilum.example.org'\ncontacts = ['site']\n\
              [notify.smtp]\nhost = 'localhost'\nport = {}\nfrom = 'hilum@example.org'\nusername = 'hilum'\n\
@@ -77,7 +77,7 @@ impl Drop for Peers {
     }
 }
 
-fn wait<T>(mut look: impl FnMut() -> Option<T>, problem: &str) -> T {
+pub(crate) fn wait<T>(mut look: impl FnMut() -> Option<T>, problem: &str) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -112,7 +112,7 @@ fn signal(rule: &str, severity: Severity, at: Timestamp) -> Signal {
 }
 
 /// The server trusts the certificate of the mail server, as it would trust the house's own authority.
-fn serve(site: &Site, peers: &Peers) -> Running {
+pub(crate) fn serve(site: &Site, peers: &Peers) -> Running {
     site.serve_with("info", &[("SSL_CERT_FILE", peers.folder.join("cert.pem").to_str().unwrap())])
 }
 

@@ -8,6 +8,7 @@ mod black_box_objects;
 mod clinical;
 mod crash;
 mod demo;
+mod destinations;
 mod envelope;
 mod evidence;
 mod export;

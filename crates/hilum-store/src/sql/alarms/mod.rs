@@ -8,6 +8,7 @@ mod raise;
 mod read;
 
 pub(super) use days::count_observation;
+pub(super) use read::severity_from;
 
 use super::SqlCatalog;
 use crate::alarms::{Alarm, AlarmFilter, Alarms, Notification, NotificationOutcome};

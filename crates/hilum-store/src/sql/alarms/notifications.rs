@@ -1,12 +1,13 @@
-//! The outbox of messages about alarms.
+//! The outbox of messages about alarms, and about changes of deployments.
 
 use super::read::{COLUMNS, alarm_from};
-use crate::alarms::{Notification, NotificationEvent, NotificationOutcome};
+use crate::alarms::{About, Notification, NotificationEvent, NotificationOutcome};
 use crate::sql::SqlCatalog;
 use crate::sql::act::Act;
 use crate::sql::connection::{Row, json_text, values};
 use crate::{AlarmKey, NotificationKey, StoreError};
-use hilum_audit::{AuditAction, AuditEvent, AuditOutcome, AuditSubject};
+use hilum_audit::{AuditAction, AuditEvent, AuditOutcome, AuditSubject, SubjectKind};
+use hilum_monitor::notice::Notice;
 use hilum_types::Timestamp;
 use serde_json::json;
 
@@ -17,15 +18,19 @@ const CLOCK_TOLERANCE_SECONDS: i64 = 3600;
 
 fn notification_columns() -> String {
     format!(
-        "n.notification_key, n.event, n.level AS n_level, n.contacts, n.state, n.channels_done, n.attempts, \
+        "n.notification_key, n.notice, n.event, n.level AS n_level, n.contacts, n.state, n.channels_done, n.attempts, \
          n.last_error, n.created_at, {COLUMNS}"
     )
 }
 
 fn notification_from(row: &Row) -> Result<Notification, StoreError> {
+    let about = match row.json_or_none("notice")? {
+        Some(notice) => About::Change(Box::new(notice)),
+        None => About::Alarm(Box::new(alarm_from(row)?)),
+    };
     Ok(Notification {
         key: row.parse("notification_key")?,
-        alarm: alarm_from(row)?,
+        about,
         event: row.named("event", NotificationEvent::from_name)?,
         level: row.number("n_level")?,
         contacts: row.json("contacts")?,
@@ -35,6 +40,18 @@ fn notification_from(row: &Row) -> Result<Notification, StoreError> {
         last_error: row.text_or_none("last_error")?,
         created_at: row.time("created_at")?,
     })
+}
+
+impl Act {
+    /// Enter a message to those who receive the results of a deployment.
+    pub(in crate::sql) async fn notify_destinations(&mut self, notice: &Notice) -> Result<(), StoreError> {
+        let sql = "INSERT INTO notification (notification_key, notice, event, level, contacts, state, channels_done, \
+                   attempts, due_at, created_at) VALUES ($1,$2,$3,0,'[]','queued','[]',0,$4,$4)";
+        let key = NotificationKey::fresh(self.now);
+        let values = values![&key, json_text(notice)?, NotificationEvent::Changed.name(), self.now];
+        self.execute(sql, values).await?;
+        Ok(())
+    }
 }
 
 pub(super) async fn notification_take(
@@ -51,7 +68,7 @@ pub(super) async fn notification_take(
     let mut tx = catalog.database.begin(TAKE).await?;
     let lock = if tx.is_postgres() { "FOR UPDATE OF n SKIP LOCKED" } else { "" };
     let sql = format!(
-        "SELECT {} FROM notification n JOIN alarm a ON a.alarm_key = n.alarm_key WHERE n.state = 'queued' \
+        "SELECT {} FROM notification n LEFT JOIN alarm a ON a.alarm_key = n.alarm_key WHERE n.state = 'queued' \
          AND (n.due_at <= $1 OR $2 < n.due_at) ORDER BY n.due_at, n.notification_key LIMIT $3 {lock}",
         notification_columns()
     );
@@ -104,12 +121,11 @@ pub(super) async fn notification_end(
     outcome: &NotificationOutcome,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let mut act = Act::begin(&catalog.database, "end a message about an alarm", "system:notify", now).await?;
-    let sql = "SELECT n.alarm_key, n.attempts, a.code, a.deployment FROM notification n \
-               JOIN alarm a ON a.alarm_key = n.alarm_key WHERE n.notification_key = $1 AND n.state = 'queued'";
+    let mut act = Act::begin(&catalog.database, "end a message", "system:notify", now).await?;
+    let sql = "SELECT n.alarm_key, n.notice, a.code, a.deployment FROM notification n \
+               LEFT JOIN alarm a ON a.alarm_key = n.alarm_key WHERE n.notification_key = $1 AND n.state = 'queued'";
     let row = act.row(sql, values![key]).await?.ok_or(StoreError::NotFound("queued notification"))?;
-    let (alarm, code): (AlarmKey, String) = (row.parse("alarm_key")?, row.text("code")?);
-    let deployment = Some(row.text("deployment")?).filter(|name| !name.is_empty());
+    let notice: Option<Notice> = row.json_or_none("notice")?;
     let (state, due_at, error) = match outcome {
         NotificationOutcome::Sent => ("sent", None, None),
         NotificationOutcome::Nobody => ("nobody", None, None),
@@ -120,15 +136,30 @@ pub(super) async fn notification_end(
     let sql = "UPDATE notification SET state = $2, due_at = COALESCE($3, due_at), last_error = COALESCE($4, last_error), \
                ended_at = $5 WHERE notification_key = $1";
     act.execute(sql, values![key, state, due_at, error, ended_at]).await?;
-    if state == "queued" {
+    // Most destinations name nobody, and then nothing happened that a record could be needed of.
+    if state == "queued" || (state == "nobody" && notice.is_some()) {
         return act.commit().await;
     }
-    let event = AuditEvent::new(now, "system:notify", AuditAction::AlarmNotified, AuditSubject::system());
-    let detail = json!({ "alarm": alarm, "notification": key, "state": state });
+    let (subject, detail, untold, deployment) = match notice {
+        Some(notice) => {
+            let name = notice.deployment;
+            let untold = format!("not everybody who receives results of {name} could be told that it changed");
+            let detail = json!({ "change": notice.change, "notification": key, "state": state });
+            (AuditSubject::new(SubjectKind::Deployment, &name), detail, untold, Some(name))
+        }
+        None => {
+            let (alarm, code): (AlarmKey, String) = (row.parse("alarm_key")?, row.text("code")?);
+            let untold = format!("nobody could be told of an alarm with the code {code}");
+            let detail = json!({ "alarm": alarm, "notification": key, "state": state });
+            let deployment = Some(row.text("deployment")?).filter(|name| !name.is_empty());
+            (AuditSubject::system(), detail, untold, deployment)
+        }
+    };
+    let event = AuditEvent::new(now, "system:notify", AuditAction::AlarmNotified, subject);
     let worst = if state == "dead" { AuditOutcome::MinorFailure } else { AuditOutcome::Success };
     act.audit_event(event.outcome(worst).detail(&detail));
     if let NotificationOutcome::Dead { error } = outcome {
-        let text = format!("nobody could be told of an alarm with the code {code}: {error}");
+        let text = format!("{untold}: {error}");
         act.alarm("notification-dead", &text, None, deployment.as_deref()).await?;
     }
     act.commit().await

@@ -22,7 +22,7 @@ pub(super) fn severity_name(severity: Severity) -> &'static str {
 }
 
 /// The severity of that name.
-pub(super) fn severity_from(name: &str) -> Option<Severity> {
+pub(in crate::sql) fn severity_from(name: &str) -> Option<Severity> {
     [Severity::Watch, Severity::Review, Severity::Stop].into_iter().find(|severity| severity_name(*severity) == name)
 }
 

@@ -1,6 +1,6 @@
 //! Declaring, stopping and resuming a deployment.
 
-use super::{Cause, cancel_work, current, write};
+use super::{Cause, Why, cancel_work, current, inform, write};
 use crate::StoreError;
 use crate::governance::{Governance, RecordFilter};
 use crate::rollout::ChangeAct;
@@ -11,6 +11,7 @@ use crate::sql::governance::record_held;
 use crate::sql::monitoring::stopping_rule;
 use hilum_audit::{AuditAction, AuditEvent, AuditSubject, SubjectKind};
 use hilum_gate::{approved_change, change_body, recovery};
+use hilum_monitor::notice::{NoticeChange, Withheld};
 use hilum_registry::{
     Act as LifecycleAct, Deployment, DeploymentSpec, DeploymentState, Purpose, Requirement, RollbackTarget, Suspension,
     check_transition,
@@ -161,7 +162,7 @@ pub(in crate::sql) async fn deployment_suspend(
     now: Timestamp,
 ) -> Result<Deployment, StoreError> {
     let mut act = Act::begin(&catalog.database, SUSPEND, by, now).await?;
-    let (deployment, changed) = suspend(&mut act, name, by, reason).await?;
+    let (deployment, changed) = suspend(&mut act, name, &Why::said(by, reason)).await?;
     if changed {
         act.commit().await?;
     }
@@ -174,15 +175,16 @@ const SUSPEND: &str = "suspend a deployment";
 pub(in crate::sql) async fn suspend(
     act: &mut Act,
     name: &str,
-    by: &str,
-    reason: &str,
+    why: &Why<'_>,
 ) -> Result<(Deployment, bool), StoreError> {
+    let Why { by, reason, .. } = *why;
     let mut deployment = current(act, name).await?.ok_or(StoreError::NotFound("deployment"))?;
     if deployment.state == DeploymentState::Suspended {
         return Ok((deployment, false));
     }
     check_transition(deployment.state, DeploymentState::Suspended, LifecycleAct::Suspend, deployment.spec.purpose)
         .map_err(|e| StoreError::Refused { what: SUSPEND, why: e.to_string() })?;
+    let before = deployment.clone();
     deployment.suspension =
         Some(Suspension { since: act.now, by: by.to_owned(), reason: reason.to_owned(), resume_to: deployment.state });
     deployment.state = DeploymentState::Suspended;
@@ -195,10 +197,12 @@ pub(in crate::sql) async fn suspend(
         "suspension",
         reason,
     );
-    detail["n_jobs_cancelled"] = json!(cancel_work(act, name, &withheld).await?);
+    let withheld = cancel_work(act, name, &withheld).await?;
+    detail["n_jobs_cancelled"] = json!(withheld.n_runs + withheld.n_deliveries);
     detail["reason"] = json!(reason);
     let subject = AuditSubject::new(SubjectKind::Deployment, name);
     act.audit_event(AuditEvent::new(act.now, by, AuditAction::DeploymentSuspended, subject).detail(&detail));
+    inform(act, &why.changed(NoticeChange::Suspended, &before, &deployment, withheld)).await?;
     Ok((deployment, true))
 }
 
@@ -252,6 +256,7 @@ pub(in crate::sql) async fn deployment_resume(
         }
         evidence.extend(shown.into_iter().map(|record| record.digest));
     }
+    let before = deployment.clone();
     deployment.state = to;
     deployment.suspension = None;
     deployment.revision += 1;
@@ -260,6 +265,8 @@ pub(in crate::sql) async fn deployment_resume(
     let mut detail = write(&mut act, &deployment, &cause).await?;
     detail["reason"] = json!(reason);
     act.audit(AuditAction::DeploymentResumed, AuditSubject::new(SubjectKind::Deployment, name), &detail);
+    let changed = Why::said(by, reason).changed(NoticeChange::Resumed, &before, &deployment, Withheld::default());
+    inform(&mut act, &changed).await?;
     act.commit().await?;
     Ok(deployment)
 }

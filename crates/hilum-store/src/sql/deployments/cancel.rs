@@ -5,6 +5,7 @@ use crate::sql::connection::{Value, values};
 use crate::sql::jobs::end_without_run;
 use crate::{DeliveryKey, JobKey, StoreError, StudyKey};
 use hilum_audit::{AuditAction, AuditSubject, SubjectKind};
+use hilum_monitor::notice::Withheld;
 use hilum_types::{Digest, Disposition, Reason};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -18,13 +19,21 @@ struct LiveJob {
 }
 
 /// Cancel every live `Infer` and `Deliver` job of a deployment; what they owed is `Withheld`. Says how many.
-pub(in crate::sql) async fn cancel_work(act: &mut Act, deployment: &str, reason: &Reason) -> Result<usize, StoreError> {
+pub(in crate::sql) async fn cancel_work(
+    act: &mut Act,
+    deployment: &str,
+    reason: &Reason,
+) -> Result<Withheld, StoreError> {
     let jobs = live_jobs(act, "kind IN ('infer', 'deliver') AND deployment = $1", values![deployment]).await?;
     cancel(act, deployment, &jobs, reason).await
 }
 
 /// Cancel every live `Infer` job of a deployment; what was said already still goes out. Says how many.
-pub(in crate::sql) async fn cancel_runs(act: &mut Act, deployment: &str, reason: &Reason) -> Result<usize, StoreError> {
+pub(in crate::sql) async fn cancel_runs(
+    act: &mut Act,
+    deployment: &str,
+    reason: &Reason,
+) -> Result<Withheld, StoreError> {
     let jobs = live_jobs(act, "kind = 'infer' AND deployment = $1", values![deployment]).await?;
     cancel(act, deployment, &jobs, reason).await
 }
@@ -40,7 +49,7 @@ pub(in crate::sql) async fn withhold_results(
     deployment: &str,
     package: &Digest,
     reason: &Reason,
-) -> Result<usize, StoreError> {
+) -> Result<Withheld, StoreError> {
     let of_version = "kind = 'deliver' AND deployment = $1 AND EXISTS (SELECT 1 FROM inference i \
                       WHERE i.study_key = job.study_key AND i.revision = job.revision AND i.deployment = job.deployment \
                       AND i.package = $2)";
@@ -72,7 +81,7 @@ pub(in crate::sql) fn live(which: &str) -> String {
     )
 }
 
-async fn cancel(act: &mut Act, deployment: &str, jobs: &[LiveJob], reason: &Reason) -> Result<usize, StoreError> {
+async fn cancel(act: &mut Act, deployment: &str, jobs: &[LiveJob], reason: &Reason) -> Result<Withheld, StoreError> {
     let mut withheld: BTreeSet<(StudyKey, u32)> = BTreeSet::new();
     for job in jobs {
         // Until when an attempt may still be running stays: a recall that follows has to wait for it.
@@ -94,5 +103,6 @@ async fn cancel(act: &mut Act, deployment: &str, jobs: &[LiveJob], reason: &Reas
     for (study_key, revision) in withheld {
         end_without_run(act, &study_key, revision, deployment, None, &ended).await?;
     }
-    Ok(jobs.len())
+    let n_deliveries = jobs.iter().filter(|job| job.is_delivery).count() as u64;
+    Ok(Withheld { n_runs: jobs.len() as u64 - n_deliveries, n_deliveries })
 }

@@ -2,6 +2,7 @@
 
 mod acts;
 mod cancel;
+mod inform;
 mod packages;
 mod proof;
 
@@ -9,6 +10,7 @@ pub(super) use acts::{deployment_apply, deployment_resume, deployment_suspend, n
 #[cfg(feature = "testing")]
 pub(super) use cancel::{WITHHOLD_DEAD, live};
 pub(super) use cancel::{cancel_runs, cancel_work, withhold_results};
+pub(super) use inform::{Why, inform};
 pub(super) use packages::{package_add, package_get, package_list};
 pub(super) use proof::row_proof;
 

@@ -6,7 +6,7 @@ use crate::sql::SqlCatalog;
 use crate::sql::act::Act;
 use crate::sql::connection::{json_text, values};
 use crate::sql::deployments::current;
-use crate::sql::monitoring::enter_label;
+use crate::sql::monitoring::{count_label, enter_label};
 use crate::{LabelKey, StoreError};
 use hilum_audit::{AuditAction, AuditEvent, AuditSubject, SubjectKind};
 use hilum_monitor::assessment::{LabelError, decided_in_time, independence};
@@ -98,6 +98,7 @@ async fn add_label(act: &mut Act, new: &NewLabel) -> Result<Label, StoreError> {
     ];
     act.execute(sql, values).await?;
     tell(act, new, &label)?;
+    count_label(act, &label.deployment, label.source.name()).await?;
     enter_label(act, &label).await?;
     Ok(label)
 }

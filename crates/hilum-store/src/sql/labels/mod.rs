@@ -8,8 +8,8 @@ mod sample;
 
 use super::SqlCatalog;
 use crate::labels::{
-    AuditCase, FirstRead, LabelFilter, Labels, NewLabel, NewReport, Report, ReportAdded, ReportFilter, SetAside,
-    Unread, Untied,
+    AuditCase, FirstRead, LabelFilter, Labels, NewLabel, NewReport, OpenCase, Report, ReportAdded, ReportFilter,
+    SampleProgress, SetAside, Unread, Untied,
 };
 use crate::{StoreError, StudyKey};
 use async_trait::async_trait;
@@ -50,5 +50,7 @@ labels! {
     }
     sample {
     fn audit_sample_list(&self, deployment: &str, open: bool, limit: u32) -> Vec<AuditCase>;
+    fn audit_sample_open(&self, since: Timestamp, limit: u32) -> Vec<OpenCase>;
+    fn audit_sample_progress(&self, since: Timestamp) -> Vec<SampleProgress>;
     }
 }

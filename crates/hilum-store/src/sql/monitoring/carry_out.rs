@@ -3,7 +3,7 @@
 use crate::StoreError;
 use crate::sql::act::Act;
 use crate::sql::connection::{json_text, values};
-use crate::sql::deployments::{current, suspend};
+use crate::sql::deployments::{Why, current, suspend};
 use crate::sql::rollout::roll_back;
 use hilum_audit::{AuditAction, AuditEvent, AuditSubject, SubjectKind};
 use hilum_monitor::Signal;
@@ -22,16 +22,17 @@ pub(super) async fn carry_out(
     let name = signal.deployment.as_str();
     let in_use = current(act, name).await?.filter(|deployment| deployment.package_digest == *package);
     let stopped = in_use.as_ref().is_none_or(|deployment| deployment.state == DeploymentState::Suspended);
+    let why = Why { by: &by, reason: &signal.text, signal: Some(signal) };
     let done = match rule.action {
         RuleAction::Alarm => "alarm",
         // Two rules may fire on one fact; the first has stopped it.
         _ if stopped => "stopped_already",
         RuleAction::Fallback if in_use.as_ref().is_some_and(|deployment| deployment.rollback.is_some()) => {
-            roll_back(act, name, None, &by, &signal.text).await?;
+            roll_back(act, name, None, &why).await?;
             "rolled_back"
         }
         RuleAction::Suspend | RuleAction::Fallback => {
-            suspend(act, name, &by, &signal.text).await?;
+            suspend(act, name, &why).await?;
             "suspended"
         }
     };
@@ -41,7 +42,7 @@ pub(super) async fn carry_out(
         "threshold": signal.threshold, "n": signal.n, "method": signal.method,
     });
     let subject = AuditSubject::new(SubjectKind::Deployment, name);
-    act.audit_event(AuditEvent::new(act.now, by, AuditAction::StopRuleFired, subject).detail(&detail));
+    act.audit_event(AuditEvent::new(act.now, by.as_str(), AuditAction::StopRuleFired, subject).detail(&detail));
     let text = match done {
         "suspended" => format!("{name} is suspended by rule {}: {}", rule.name, signal.text),
         "rolled_back" => format!("{name} went back to the version before by rule {}: {}", rule.name, signal.text),

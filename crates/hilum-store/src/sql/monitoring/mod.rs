@@ -1,12 +1,13 @@
 //! The trait [`Monitoring`] on SQL, and the hooks by which facts enter.
 
 mod carry_out;
+mod counts;
 mod facts;
 mod read;
 
 use super::SqlCatalog;
 use crate::StoreError;
-use crate::monitoring::{Monitoring, ObservationFilter, StoredSignal};
+use crate::monitoring::{MonitorCounts, Monitoring, ObservationFilter, StoredSignal};
 use async_trait::async_trait;
 use hilum_gate::EvidenceFacts;
 use hilum_monitor::figures::LabelledObservation;
@@ -14,6 +15,9 @@ use hilum_monitor::{Cell, CellKey, Observation};
 use hilum_registry::Deployment;
 use hilum_types::Timestamp;
 
+#[cfg(feature = "testing")]
+pub(super) use counts::{ALARMS_OPEN, SIGNALS};
+pub(super) use counts::{count_label, count_run};
 #[cfg(feature = "testing")]
 pub(super) use facts::RESTARTED;
 pub(super) use facts::{Ended, enter_label, enter_observation, in_use_since, restart, stopping_rule};
@@ -41,6 +45,10 @@ impl Monitoring for SqlCatalog {
         limit: u32,
     ) -> Result<Vec<StoredSignal>, StoreError> {
         read::signal_list(self, deployment, from, until, limit).await
+    }
+
+    async fn monitor_counts(&self) -> Result<MonitorCounts, StoreError> {
+        counts::monitor_counts(self).await
     }
 
     async fn evidence_facts(

@@ -6,11 +6,12 @@ use crate::sql::SqlCatalog;
 use crate::sql::act::Act;
 use crate::sql::connection::values;
 use crate::sql::deployments::{
-    Cause, cancel_runs, cancel_work, change_columns, change_from, current, no_other_limited, suspend, withhold_results,
-    write,
+    Cause, Why, cancel_runs, cancel_work, change_columns, change_from, current, inform, no_other_limited, suspend,
+    withhold_results, write,
 };
 use hilum_audit::{AuditAction, AuditEvent, AuditSubject, SubjectKind};
 use hilum_gate::Promotion;
+use hilum_monitor::notice::{Changed, NoticeChange, Withheld};
 use hilum_registry::{
     Act as LifecycleAct, Deployment, DeploymentSpec, DeploymentState, RollbackTarget, check_transition,
 };
@@ -61,7 +62,7 @@ pub(super) async fn version_suspend(
     if known.package_digest != *package || !in_use {
         return Ok(false);
     }
-    let (_, changed) = suspend(&mut act, name, by, reason).await?;
+    let (_, changed) = suspend(&mut act, name, &Why::said(by, reason)).await?;
     if changed {
         act.commit().await?;
     }
@@ -76,13 +77,16 @@ async fn step(act: &mut Act, promotion: &Promotion, before: Deployment) -> Resul
         acceptance: promotion.acceptance().cloned(),
         revision: before.revision + 1,
         updated_at: act.now,
-        ..before
+        ..before.clone()
     };
     record(act, promotion, ChangeAct::Promoted, &after).await?;
+    let mut withheld = Withheld::default();
     if after.state == DeploymentState::Retired {
         let reason = Reason::new("deployment.retired", "the model was retired at this site");
-        cancel_work(act, &after.spec.name, &reason).await?;
+        withheld = cancel_work(act, &after.spec.name, &reason).await?;
     }
+    let why = Why::said(promotion.by(), promotion.reason());
+    inform(act, &why.changed(NoticeChange::Promoted, &before, &after, withheld)).await?;
     Ok(after)
 }
 
@@ -94,6 +98,7 @@ async fn take_over(
     champion: Deployment,
 ) -> Result<Promoted, StoreError> {
     let target = RollbackTarget { revision: champion.revision, package: champion.package_digest };
+    let before = champion.clone();
     let spec = with_version_of(&champion.spec, &challenger.spec);
     let champion = Deployment {
         spec,
@@ -122,6 +127,17 @@ async fn take_over(
         champion.spec.name.as_str(),
     );
     cancel_runs(act, &challenger.spec.name, &reason).await?;
+    // One message: that the challenger ends is the same news.
+    let told = Changed {
+        change: NoticeChange::Promoted,
+        before: &before,
+        after: &champion,
+        also: &challenger.spec.destinations,
+        by: promotion.by(),
+        signal: None,
+        withheld: Withheld::default(),
+    };
+    inform(act, &told).await?;
     Ok(Promoted { deployment: challenger, champion: Some(champion) })
 }
 
@@ -155,7 +171,7 @@ pub(super) async fn deployment_rollback(
         return Err(StoreError::Refused { what: ROLL_BACK, why });
     }
     let mut act = Act::begin(&catalog.database, ROLL_BACK, by, now).await?;
-    let after = roll_back(&mut act, name, expected, by, reason).await?;
+    let after = roll_back(&mut act, name, expected, &Why::said(by, reason)).await?;
     act.commit().await?;
     Ok(after)
 }
@@ -167,9 +183,9 @@ pub(in crate::sql) async fn roll_back(
     act: &mut Act,
     name: &str,
     expected: Option<&str>,
-    by: &str,
-    reason: &str,
+    why: &Why<'_>,
 ) -> Result<Deployment, StoreError> {
+    let Why { by, reason, .. } = *why;
     let refused = |why: String| StoreError::Refused { what: ROLL_BACK, why };
     let before = current(act, name).await?.ok_or(StoreError::NotFound("deployment"))?;
     check_transition(before.state, before.state, LifecycleAct::Rollback, before.spec.purpose)
@@ -198,7 +214,7 @@ pub(in crate::sql) async fn roll_back(
         rollback: earlier.rollback,
         revision: before.revision + 1,
         updated_at: act.now,
-        ..before
+        ..before.clone()
     };
     let mut detail = write(act, &after, &Cause { act: ChangeAct::RolledBack, by, reason, evidence: &[] }).await?;
     let withheld = Reason::about(
@@ -209,8 +225,10 @@ pub(in crate::sql) async fn roll_back(
     );
     detail["left"] = json!(left);
     detail["reason"] = json!(reason);
-    detail["n_deliveries_withheld"] = json!(withhold_results(act, name, &left, &withheld).await?);
+    let withheld = withhold_results(act, name, &left, &withheld).await?;
+    detail["n_deliveries_withheld"] = json!(withheld.n_deliveries);
     let subject = AuditSubject::new(SubjectKind::Deployment, name);
     act.audit_event(AuditEvent::new(act.now, by, AuditAction::DeploymentRolledBack, subject).detail(&detail));
+    inform(act, &why.changed(NoticeChange::RolledBack, &before, &after, withheld)).await?;
     Ok(after)
 }
