@@ -23,7 +23,7 @@ mod record;
 
 pub use check::{EnvelopeCheck, Outside};
 pub use matrix::ledoit_wolf;
-pub use quantiles::{FeatureQuantiles, feature_quantiles};
+pub use quantiles::{FeatureQuantiles, feature_quantiles, stratum_quantiles};
 pub use record::{EnvelopeRecord, ReferenceGroup};
 
 use serde::{Deserialize, Serialize};

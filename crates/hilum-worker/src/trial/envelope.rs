@@ -5,9 +5,10 @@ use super::{Place, Progress, TrialError, deployment};
 use crate::reference::find_set;
 use hilum_infer::measure_series;
 use hilum_monitor::envelope::{
-    Envelope, EnvelopeError, EnvelopeRecord, FeatureQuantiles, ReferenceGroup, feature_quantiles,
+    Envelope, EnvelopeError, EnvelopeRecord, FeatureQuantiles, ReferenceGroup, feature_quantiles, stratum_quantiles,
 };
-use hilum_monitor::group::AcquisitionGroup;
+use hilum_monitor::group::{self, AcquisitionGroup};
+use hilum_registry::monitoring::CUTS;
 use hilum_registry::{Deployment, Manifest};
 use hilum_sign::{NewRecord, Record, RecordKind};
 use hilum_store::acquisition::envelope_of;
@@ -27,6 +28,8 @@ pub struct EnvelopeRequest {
     pub used_in: Option<Deployment>,
     /// The rate that the set has to support.
     pub false_withhold_rate: f64,
+    /// Attributes by which quantiles are told apart as well, for rules with `strata`; may be empty.
+    pub strata: Vec<String>,
     /// Who asks: `user:<name>`.
     pub actor: String,
 }
@@ -41,13 +44,21 @@ pub struct FittedEnvelope {
     pub is_new: bool,
     /// Deciles of every feature over the measured cases, for stop rules about features.
     pub quantiles: BTreeMap<String, FeatureQuantiles>,
+    /// The same within each stratum that has enough cases, by feature and stratum; empty where none were asked for.
+    pub quantiles_of: BTreeMap<String, BTreeMap<String, FeatureQuantiles>>,
 }
 
 /// What came of one case.
 enum Case {
     NotEligible,
     NotMeasured,
-    Measured(BTreeMap<String, f64>, AcquisitionGroup),
+    Measured(MeasuredCase),
+}
+
+struct MeasuredCase {
+    features: BTreeMap<String, f64>,
+    attributes: BTreeMap<String, String>,
+    group: AcquisitionGroup,
 }
 
 /// Learn the envelope of a package from a reference set, and enter it. It is in force for every deployment of the package
@@ -61,21 +72,26 @@ pub async fn fit_envelope(
     request: &EnvelopeRequest,
     progress: &Arc<dyn Progress>,
 ) -> Result<FittedEnvelope, TrialError> {
+    if let Some(unknown) = request.strata.iter().find(|name| !CUTS.contains(&name.as_str())) {
+        let why = format!("{unknown:?} is no attribute of a study; there are {}", CUTS.join(", "));
+        return Err(TrialError::Refused(why));
+    }
     let (set, list) = find_set(&*place.catalog, &request.reference_set).await?;
     let manifest: Manifest = serde_json::from_value(request.model.manifest.clone()).map_err(|_| TrialError::Defect)?;
     let now = place.clock.now();
     let gate = Arc::new((manifest, deployment(&request.model, request.used_in.as_ref(), &BTreeMap::new(), now)?));
     progress.begin(&format!("measure {}", list.name), list.cases.len());
-    let (mut measured, mut n_not_eligible, mut n_not_measured) = (Vec::new(), 0, 0);
+    let (mut measured, mut attributes, mut n_not_eligible, mut n_not_measured) = (Vec::new(), Vec::new(), 0, 0);
     let mut groups = BTreeMap::<String, ReferenceGroup>::new();
     for case in &list.cases {
         match one(place, &gate, &CaseInput::of(case)?, now).await? {
             Case::NotEligible => n_not_eligible += 1,
             Case::NotMeasured => n_not_measured += 1,
-            Case::Measured(features, group) => {
-                let entry = groups.entry(group.key()).or_insert(ReferenceGroup { group, n_cases: 0 });
+            Case::Measured(case) => {
+                let entry = groups.entry(case.group.key()).or_insert(ReferenceGroup { group: case.group, n_cases: 0 });
                 entry.n_cases += 1;
-                measured.push(features);
+                measured.push(case.features);
+                attributes.push(case.attributes);
             }
         }
         progress.done();
@@ -86,6 +102,10 @@ pub async fn fit_envelope(
         return Err(EnvelopeError::Insufficient { n: measured.len(), needed, rate }.into());
     }
     let (envelope, quantiles) = (Envelope::fit(&measured)?, feature_quantiles(&measured));
+    let quantiles_of = match request.strata.as_slice() {
+        [] => BTreeMap::new(),
+        strata => stratum_quantiles(strata, &attributes, &measured),
+    };
     let learned = EnvelopeRecord {
         format: 1,
         package: request.model.digest,
@@ -103,7 +123,7 @@ pub async fn fit_envelope(
     let Some(body) = learned.clone().after(before) else {
         let record = before.map(|(record, _)| record).ok_or(TrialError::Defect)?;
         let record = place.catalog.record_get(&record.to_string()).await?;
-        return Ok(FittedEnvelope { record, body: learned, is_new: false, quantiles });
+        return Ok(FittedEnvelope { record, body: learned, is_new: false, quantiles, quantiles_of });
     };
     let new = NewRecord {
         kind: RecordKind::Envelope,
@@ -112,7 +132,7 @@ pub async fn fit_envelope(
         author: request.actor.clone(),
     };
     let added = place.catalog.record_add(&new, place.clock.now()).await?;
-    Ok(FittedEnvelope { record: added.record, body, is_new: added.is_new, quantiles })
+    Ok(FittedEnvelope { record: added.record, body, is_new: added.is_new, quantiles, quantiles_of })
 }
 
 async fn one(
@@ -124,11 +144,13 @@ async fn one(
     let (facts, parts) = read(input, &*place.blobs).await?;
     let Ok(series) = ask_gate(&gate.0, &gate.1, &facts, now) else { return Ok(Case::NotEligible) };
     let instances = instances_of(&facts, &series, &parts);
-    let Some(group) = instances.first().map(|instance| AcquisitionGroup::of(&instance.header)) else {
-        return Ok(Case::NotEligible);
-    };
+    let Some(header) = instances.first().map(|instance| instance.header.clone()) else { return Ok(Case::NotEligible) };
     let shared = gate.clone();
     let measuring = tokio::task::spawn_blocking(move || measure_series(&shared.0, &instances));
     let features = measuring.await.map_err(|_panicked| TrialError::Defect)?;
-    Ok(if features.is_empty() { Case::NotMeasured } else { Case::Measured(features, group) })
+    if features.is_empty() {
+        return Ok(Case::NotMeasured);
+    }
+    let (attributes, group) = (group::attributes(&header), AcquisitionGroup::of(&header));
+    Ok(Case::Measured(MeasuredCase { features, attributes, group }))
 }
