@@ -332,5 +332,5 @@ fn monday_is_no_alarm() {
     let told = run(true, site.fault.clone());
     assert_eq!(alarms(&told), 0.0);
     let days = told.faults[0].delay.days.median.as_ref().unwrap();
-    assert!(told.faults[0].found.value == 1.0 && days.value <= 6.0, "{}", days.value);
+    assert!(0.8 < told.faults[0].found.value && days.value <= 6.0, "{}", days.value);
 }

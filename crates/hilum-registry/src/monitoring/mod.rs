@@ -14,8 +14,22 @@ mod envelope;
 
 pub use envelope::{EnvelopePlan, NewGroupPolicy, OutsidePolicy};
 
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, OutputSpec};
 use serde::{Deserialize, Serialize};
+
+/// Features of the embedding that a package declares, against the accepted reference set: projections onto its principal
+/// components, and the distance from what they span. Which of them there are, its envelope says.
+pub const EMBEDDING_FEATURES: [&str; 9] = [
+    "embedding_1",
+    "embedding_2",
+    "embedding_3",
+    "embedding_4",
+    "embedding_5",
+    "embedding_6",
+    "embedding_7",
+    "embedding_8",
+    "embedding_rest",
+];
 
 /// What the site watches once results reach readers (MV-01), and when it stops.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -106,6 +120,10 @@ impl MonitoringPlan {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             Some(format!("monitoring: {about} is about {name:?}, which its package never says; there are {known}"))
         };
+        let mut features = features.to_vec();
+        if manifest.outputs.iter().any(|output| matches!(output, OutputSpec::Embedding(_))) {
+            features.extend(EMBEDDING_FEATURES);
+        }
         let mut problems = Vec::new();
         for rule in &self.rules {
             let about = || format!("rule {:?}", rule.name);
@@ -175,6 +193,11 @@ mod tests {
         monitoring: extractor "eff" is about "effusion", which its package never says; there are nodule, age
         "#);
         assert!(said(&manifest("")).contains("there are none"));
+        let plan: MonitoringPlan =
+            toml::from_str("[[rule]]\nname='a'\nmetric='feature'\nfeature='embedding_rest'").unwrap();
+        assert_eq!(plan.unknown_names(&model, &["noise"]).len(), 1);
+        let exposes = manifest("[[output]]\nkind='embedding'\ntensor='e'");
+        assert_eq!(plan.unknown_names(&exposes, &["noise"]), Vec::<String>::new());
     }
 
     fn problems(text: &str) -> String {

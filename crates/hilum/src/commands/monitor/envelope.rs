@@ -26,7 +26,7 @@ pub(super) struct Asked {
 pub(super) async fn fit(config: &Path, asked: Asked) -> Result<ExitCode> {
     let Asked { reference, model, deployment, rate, strata, json: as_json } = asked;
     let config = Config::read(config)?;
-    let place = place(&config, true).await?;
+    let place = place(&config, false).await?;
     let used_in = match deployment.as_deref() {
         None => None,
         Some(name) => match place.catalog.deployment_get(name).await? {
@@ -60,7 +60,7 @@ pub(super) async fn fit(config: &Path, asked: Asked) -> Result<ExitCode> {
 }
 
 fn tell(fitted: &FittedEnvelope, rate: f64, as_json: bool) -> Result<()> {
-    let FittedEnvelope { record, body, is_new, quantiles, quantiles_of } = fitted;
+    let FittedEnvelope { record, body, is_new, quantiles, quantiles_of, embedding_left_out } = fitted;
     let bounds = body.envelope.bounds(rate)?;
     if as_json {
         let bounds: serde_json::Map<_, _> = bounds
@@ -77,6 +77,7 @@ fn tell(fitted: &FittedEnvelope, rate: f64, as_json: bool) -> Result<()> {
             "false_withhold_rate": rate,
             "bounds": bounds,
             "quantiles": quantiles,
+            "embedding_left_out": embedding_left_out,
         });
         if !quantiles_of.is_empty() {
             line["quantiles_of"] = json!(quantiles_of);
@@ -97,6 +98,9 @@ fn tell(fitted: &FittedEnvelope, rate: f64, as_json: bool) -> Result<()> {
     }
     if !body.envelope.left_out.is_empty() {
         println!("not compared, because some cases lack them: {}", body.envelope.left_out.join(", "));
+    }
+    if let Some(why) = embedding_left_out {
+        println!("the embedding of the package is left out: {why}");
     }
     println!("envelope = \"{}\"", record.digest);
     Ok(())
