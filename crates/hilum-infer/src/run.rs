@@ -46,13 +46,22 @@ pub struct InferenceOutcome {
     pub inputs: Vec<TensorRecord>,
     /// Digests of the raw outputs, and their values when they are few.
     pub raw: Vec<TensorRecord>,
-    /// Feature vectors, one per run of the model; empty when the package declares none.
+    /// Feature vectors, all finite, one per run of the model, embedding by embedding in the order of the manifest; empty when
+    /// the package declares none.
     pub embeddings: Vec<Vec<f32>>,
     /// What was measured on the images the model was given, for the acquisition envelope (MV-04); empty when they cannot be
     /// measured.
     pub features: SeriesFeatures,
     /// Where the time went.
     pub timings: Timings,
+}
+
+impl InferenceOutcome {
+    /// The vectors of the first embedding that the package declares, one per run: the one that is monitored.
+    pub fn first_embedding(&self) -> &[Vec<f32>] {
+        let n_runs = self.raw.iter().map(|tensor| tensor.run as usize + 1).max().unwrap_or(0);
+        &self.embeddings[..n_runs.min(self.embeddings.len())]
+    }
 }
 
 /// A tensor in the inference record.
@@ -274,8 +283,14 @@ impl<'a> State<'a> {
         let output = output::interpret(self.package.manifest(), &self.runs, operating_points)?;
         for spec in &self.package.manifest().outputs {
             if let OutputSpec::Embedding(embedding) = spec {
-                let vectors = self.runs.iter().filter_map(|run| run.raw.get(&embedding.tensor));
-                self.embeddings.extend(vectors.map(|t| t.to_f64().into_iter().map(|v| v as f32).collect()));
+                for tensor in self.runs.iter().filter_map(|run| run.raw.get(&embedding.tensor)) {
+                    let vector: Vec<f32> = tensor.to_f64().into_iter().map(|value| value as f32).collect();
+                    if let Some(place) = vector.iter().position(|value| !value.is_finite()) {
+                        let (name, place) = (&embedding.tensor, place + 1);
+                        return Err(InferError::Output(format!("number {place} of embedding {name:?} is not finite")));
+                    }
+                    self.embeddings.push(vector);
+                }
             }
         }
         self.timings.postprocess_us += micros(begun.elapsed());

@@ -7,6 +7,7 @@
 pub mod alarm;
 pub mod assessment;
 pub mod audit_sample;
+pub mod embedding;
 pub mod envelope;
 mod error;
 mod figure;

@@ -25,7 +25,8 @@ pub struct Observation {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason_code: String,
     /// Acquisition attributes by short name: `site`, `station`, `manufacturer`, `model`, `software`, `protocol`, `kernel`,
-    /// `view`, `age_band`, `sex`, `group` (the acquisition group, MV-23). One that is absent was not stated.
+    /// `view`, `age_band`, `sex`, `group` (the acquisition group, MV-23), `weekpart` (`weekday` or `weekend`), `daypart`
+    /// (`day` from 7 to 19 o'clock, `night`). One that is absent was not stated.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
     /// Numbers measured on pixels and headers by feature name; all finite.

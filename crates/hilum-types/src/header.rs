@@ -18,6 +18,7 @@ pub mod attribute {
         SERIES_DATE = "SeriesDate" (0x0008, 0x0021),
         ACQUISITION_DATE = "AcquisitionDate" (0x0008, 0x0022),
         STUDY_TIME = "StudyTime" (0x0008, 0x0030),
+        ACQUISITION_TIME = "AcquisitionTime" (0x0008, 0x0032),
         ACCESSION_NUMBER = "AccessionNumber" (0x0008, 0x0050),
         MODALITY = "Modality" (0x0008, 0x0060),
         PRESENTATION_INTENT_TYPE = "PresentationIntentType" (0x0008, 0x0068),

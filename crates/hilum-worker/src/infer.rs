@@ -279,6 +279,14 @@ impl Ran {
         }
     }
 
+    /// The vectors of the embedding that is monitored, one per run of the model; empty where there is none.
+    fn embedding(&self) -> &[Vec<f32>] {
+        match self {
+            Ran::Model(run) => run.outcome.first_embedding(),
+            Ran::Product(_) => &[],
+        }
+    }
+
     /// The first image of the series that was read.
     fn header<'a>(&'a self, facts: &'a StudyFacts) -> Option<&'a InstanceHeader> {
         match self {
@@ -313,11 +321,14 @@ pub(crate) async fn release(context: &Context, job: &Job, subject: &Subject, ran
             return Ok(Attempt::OtherVersion);
         }
         let header = ran.header(&subject.facts);
-        let found = acquisition(context, &now.deployment, &ran.package(), header, ran.features()).await?;
+        let (features, embedding) = (ran.features(), ran.embedding());
+        let found = acquisition(context, &now.deployment, &ran.package(), header, features, embedding).await?;
         let stage = Stage::BeforeRelease;
         let decision = decide(context, job, &subject.facts, &now.deployment, stage, found.facts()).await?;
-        let mut disposition =
-            superseded(&now.study, job).or_else(|| decision.verdict.disposition()).unwrap_or(Disposition::Analysed);
+        let mut disposition = superseded(&now.study, job)
+            .or_else(|| found.failure().cloned().map(Disposition::Failed))
+            .or_else(|| decision.verdict.disposition())
+            .unwrap_or(Disposition::Analysed);
         let shadow = matches!(decision.verdict, Verdict::Run { shadow: true, .. });
         let mut results = Vec::new();
         if disposition == Disposition::Analysed {

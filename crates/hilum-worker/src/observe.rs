@@ -3,13 +3,14 @@
 use crate::evaluate::job_subject;
 use crate::runner::{Context, JobError};
 use hilum_gate::{AcquisitionFacts, EnvelopeFacts, GroupFacts};
+use hilum_monitor::embedding::{Embedding, EmbeddingError, vector_of};
 use hilum_monitor::envelope::{EnvelopeCheck, EnvelopeRecord};
 use hilum_monitor::group::{AcquisitionGroup, attributes};
 use hilum_monitor::{Observation, output_facts};
 use hilum_registry::{Deployment, EnvelopePlan, Manifest};
 use hilum_store::Job;
 use hilum_store::acquisition::envelope_of;
-use hilum_types::{Digest, Finding, InstanceHeader, StudyFacts, Uid};
+use hilum_types::{Digest, Finding, InstanceHeader, Reason, StudyFacts, Uid};
 use std::collections::BTreeMap;
 
 /// What was measured of one study for one deployment.
@@ -18,9 +19,16 @@ pub(crate) struct Acquisition {
     envelope: Option<EnvelopeFacts>,
     group: Option<GroupFacts>,
     outside: Option<Vec<String>>,
+    embedded: BTreeMap<String, f64>,
+    failure: Option<Reason>,
 }
 
 impl Acquisition {
+    /// Why the run counts as failed although the model answered: its embedding is not one of those it was accepted with.
+    pub(crate) fn failure(&self) -> Option<&Reason> {
+        self.failure.as_ref()
+    }
+
     /// As the gate takes it.
     pub(crate) fn facts(&self) -> AcquisitionFacts<'_> {
         AcquisitionFacts { envelope: self.envelope.as_ref(), group: self.group.as_ref() }
@@ -37,6 +45,7 @@ pub(crate) async fn acquisition(
     package: &Digest,
     header: Option<&InstanceHeader>,
     features: &BTreeMap<String, f64>,
+    embedding: &[Vec<f32>],
 ) -> Result<Acquisition, JobError> {
     let catalog = &*context.catalog;
     let declared = deployment.spec.envelope().cloned();
@@ -45,7 +54,22 @@ pub(crate) async fn acquisition(
         return Ok(Acquisition::default());
     }
     let plan = declared.unwrap_or_default();
-    let (envelope, outside) = compare(&plan, package, on_file.as_ref(), features);
+    let learned = on_file.as_ref().and_then(|(_, body)| body.as_ref()?.embedding.as_ref());
+    let (embedded, wrong) = match embedded(learned, embedding) {
+        Ok(embedded) => (embedded, None),
+        Err(wrong) => (BTreeMap::new(), Some(wrong)),
+    };
+    let (envelope, outside) = match &wrong {
+        Some(wrong) => (EnvelopeFacts::None(wrong.to_string()), None),
+        None => {
+            let all: BTreeMap<String, f64> =
+                features.iter().chain(&embedded).map(|(name, value)| (name.clone(), *value)).collect();
+            compare(&plan, package, on_file.as_ref(), &all)
+        }
+    };
+    // Components that cannot be read are no fault of the model.
+    let wrong = wrong.filter(|wrong| *wrong != EmbeddingError::Stored);
+    let failure = wrong.map(|wrong| Reason::new("model.failed", wrong.to_string()));
     let group = match header.map(AcquisitionGroup::of) {
         None => None,
         Some(group) => {
@@ -60,7 +84,13 @@ pub(crate) async fn acquisition(
             })
         }
     };
-    Ok(Acquisition { envelope: Some(envelope), group, outside })
+    Ok(Acquisition { envelope: Some(envelope), group, outside, embedded, failure })
+}
+
+/// The features that the vectors of a study's runs come to; none where the package has no embedding that was learned.
+fn embedded(learned: Option<&Embedding>, runs: &[Vec<f32>]) -> Result<BTreeMap<String, f64>, EmbeddingError> {
+    let Some(learned) = learned else { return Ok(BTreeMap::new()) };
+    learned.features(&vector_of(runs)?.unwrap_or_default())
 }
 
 /// Facts for the gate, and what lies outside; `None` where nothing could be compared.
@@ -118,8 +148,8 @@ pub(crate) fn observe(
     let mut observation = Observation::bare(deployment, package);
     observation.attributes = header.map(attributes).unwrap_or_default();
     if let Some(measured) = measured {
-        observation.features =
-            measured.features.iter().filter(|(_, v)| v.is_finite()).map(|(k, v)| (k.clone(), *v)).collect();
+        let features = measured.features.iter().chain(&measured.acquisition.embedded);
+        observation.features = features.filter(|(_, v)| v.is_finite()).map(|(k, v)| (k.clone(), *v)).collect();
         observation.outputs = output_facts(measured.findings);
         observation.seconds = Some(measured.seconds);
         observation.outside_envelope = measured.acquisition.outside.clone();
@@ -219,13 +249,30 @@ mod tests {
     fn an_observation_holds_what_was_measured_and_nothing_that_is_no_number() {
         let study = facts(&[("1.3", "DX1")]);
         let features = BTreeMap::from([("noise".to_owned(), 3.5), ("sharpness".to_owned(), f64::NAN)]);
-        let acquisition = Acquisition { outside: Some(vec!["noise".to_owned()]), ..Acquisition::default() };
+        let embedded = BTreeMap::from([("embedding_1".to_owned(), -0.5)]);
+        let acquisition = Acquisition { outside: Some(vec!["noise".to_owned()]), embedded, ..Acquisition::default() };
         let measured = Measured { features: &features, findings: &[], seconds: 0.25, acquisition: &acquisition };
         let package = Digest::of(b"package");
         let made = observe("cxr", package, header_of(&study, None, None), Some(&measured));
-        assert_eq!((made.attributes["station"].as_str(), made.features.len()), ("DX1", 1));
+        assert_eq!((made.attributes["station"].as_str(), made.features.len()), ("DX1", 2));
         assert_eq!((made.outside_envelope, made.seconds), (Some(vec!["noise".to_owned()]), Some(0.25)));
         assert_eq!(observe("cxr", package, None, None).outside_envelope, None);
+    }
+
+    /// A vector that cannot be compared is an error with its reason, and a package without one has no such feature.
+    #[test]
+    fn an_embedding_becomes_features() {
+        use hilum_monitor::embedding::ReferenceVectors;
+        let mut reference = ReferenceVectors::default();
+        (0..40).for_each(|n| reference.add(&[n as f32, (n % 7) as f32, (n % 3) as f32]).unwrap());
+        let (learned, of_cases) = Embedding::fit(&reference).unwrap();
+        let of = |runs: &[Vec<f32>]| embedded(Some(&learned), runs);
+        assert_eq!(of(&[vec![4.0, 4.0, 1.0]]).unwrap()["embedding_1"], of_cases[4]["embedding_1"]);
+        assert_eq!(embedded(None, &[vec![1.0]]), Ok(BTreeMap::new()));
+        assert_eq!(of(&[]), Err(EmbeddingError::Length { found: 0, expected: 3 }));
+        let told = of(&[vec![1.0; 4]]).unwrap_err().to_string();
+        assert_eq!(told, "the model's embedding has 4 numbers, that of the reference cases 3");
+        assert_eq!(of(&[vec![1.0, f32::NAN, 0.0]]), Err(EmbeddingError::NotFinite(2)));
     }
 
     /// MV-04: whatever keeps a comparison from being made is said with its remedy, and is not taken for inside.

@@ -1,5 +1,6 @@
 //! Packages, engines and real models through the public interface.
 
+mod embedding;
 mod hostile;
 mod limits;
 mod real_brain;

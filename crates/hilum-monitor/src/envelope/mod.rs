@@ -23,7 +23,7 @@ mod record;
 
 pub use check::{EnvelopeCheck, Outside};
 pub use matrix::ledoit_wolf;
-pub use quantiles::{FeatureQuantiles, feature_quantiles};
+pub use quantiles::{FeatureQuantiles, feature_quantiles, stratum_quantiles};
 pub use record::{EnvelopeRecord, ReferenceGroup};
 
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ use std::collections::BTreeMap;
 const FORMAT: u32 = 1;
 /// Cases a fit needs whatever the rate.
 pub const CASES_MIN: usize = 20;
-/// Features an envelope holds at most; an embedding does not belong here.
+/// Features an envelope holds at most; of an embedding those that [`crate::embedding`] makes of it.
 pub const FEATURES_MAX: usize = 128;
 
 /// Why there is no envelope, or nothing can be compared with it.

@@ -2,6 +2,7 @@
 
 use super::CASES_MIN;
 use crate::image::at;
+use hilum_registry::monitoring::stratum;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -15,9 +16,11 @@ pub struct FeatureQuantiles {
 }
 
 /// Deciles of every feature that at least [`CASES_MIN`] cases have; values that are no finite number do not count.
-pub fn feature_quantiles(cases: &[BTreeMap<String, f64>]) -> BTreeMap<String, FeatureQuantiles> {
+pub fn feature_quantiles<'a>(
+    cases: impl IntoIterator<Item = &'a BTreeMap<String, f64>>,
+) -> BTreeMap<String, FeatureQuantiles> {
     let mut values = BTreeMap::<&String, Vec<f64>>::new();
-    for (name, value) in cases.iter().flatten().filter(|(_, value)| value.is_finite()) {
+    for (name, value) in cases.into_iter().flatten().filter(|(_, value)| value.is_finite()) {
         values.entry(name).or_default().push(*value);
     }
     let enough = values.into_iter().filter(|(_, values)| CASES_MIN <= values.len());
@@ -28,6 +31,26 @@ pub fn feature_quantiles(cases: &[BTreeMap<String, f64>]) -> BTreeMap<String, Fe
             (name.clone(), FeatureQuantiles { n: values.len(), quantiles })
         })
         .collect()
+}
+
+/// Deciles of every feature within every stratum ([`stratum`]) that at least [`CASES_MIN`] cases have it in: what
+/// `quantiles_of` of a stop rule takes. `attributes` and `features` are those of the same cases in the same order.
+pub fn stratum_quantiles(
+    strata: &[String],
+    attributes: &[BTreeMap<String, String>],
+    features: &[BTreeMap<String, f64>],
+) -> BTreeMap<String, BTreeMap<String, FeatureQuantiles>> {
+    let mut parts = BTreeMap::<String, Vec<&BTreeMap<String, f64>>>::new();
+    for (attributes, features) in attributes.iter().zip(features) {
+        parts.entry(stratum(strata, attributes)).or_default().push(features);
+    }
+    let mut told = BTreeMap::<String, BTreeMap<String, FeatureQuantiles>>::new();
+    for (key, cases) in parts {
+        for (name, quantiles) in feature_quantiles(cases) {
+            told.entry(name).or_default().insert(key.clone(), quantiles);
+        }
+    }
+    told
 }
 
 #[cfg(test)]
@@ -52,5 +75,27 @@ mod tests {
         // What a detector makes of them: the reference itself lies in the middle on average.
         let places: f64 = (0..51).map(|n| mid_rank(&told["noise"].quantiles, f64::from(n)).unwrap()).sum();
         assert!((places / 51.0 - 0.5).abs() < 0.01, "{}", places / 51.0);
+    }
+
+    /// A part of the reference set that has too few cases has no quantiles: a rule ranks it by the whole's.
+    #[test]
+    fn strata_have_deciles_of_their_own() {
+        let attributes = |n: u32| {
+            BTreeMap::from([(
+                "weekpart".to_owned(),
+                if n.is_multiple_of(3) { "weekend" } else { "weekday" }.to_owned(),
+            )])
+        };
+        let features = |n: u32| {
+            BTreeMap::from([("noise".to_owned(), f64::from(n) + if n.is_multiple_of(3) { 1000.0 } else { 0.0 })])
+        };
+        let told = |n: u32| {
+            let (attributes, features): (Vec<_>, Vec<_>) = (0..n).map(|n| (attributes(n), features(n))).unzip();
+            stratum_quantiles(&["weekpart".to_owned()], &attributes, &features)
+        };
+        let noise = &told(63)["noise"];
+        assert_eq!((noise["weekend"].n, noise["weekend"].quantiles[4]), (21, 1030.0));
+        assert_eq!((noise["weekday"].n, noise["weekday"].quantiles[4]), (42, 31.5));
+        assert_eq!(told(50)["noise"].keys().collect::<Vec<_>>(), ["weekday"]);
     }
 }

@@ -1,4 +1,5 @@
 use super::Envelope;
+use crate::embedding::Embedding;
 use crate::group::AcquisitionGroup;
 use hilum_types::Digest;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct EnvelopeRecord {
     pub groups: BTreeMap<String, ReferenceGroup>,
     /// What was learned.
     pub envelope: Envelope,
+    /// What brings the embedding of the package down to features of the envelope, where it exposes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<Embedding>,
 }
 
 impl EnvelopeRecord {

@@ -65,7 +65,8 @@ fn observed(rule: &StopRule, observation: &Observation) -> Option<Event> {
         return None;
     }
     if rule.metric == Metric::Feature {
-        let place = mid_rank(&rule.quantiles, number(observation, &rule.feature)?).ok()?;
+        let quantiles = rule.quantiles_for(&observation.attributes);
+        let place = mid_rank(quantiles, number(observation, &rule.feature)?).ok()?;
         return Some(Event::Place(place));
     }
     counts_as(rule.metric, &rule.finding, observation).map(Event::Rate)

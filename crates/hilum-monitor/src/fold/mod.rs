@@ -16,6 +16,7 @@ use crate::error::MonitorError;
 use crate::{Observation, Signal};
 use event::Event;
 use hilum_registry::StopRule;
+use hilum_registry::monitoring::NOT_STATED;
 use hilum_types::Timestamp;
 use std::collections::BTreeMap;
 
@@ -121,7 +122,7 @@ fn cuts(rule: &StopRule, observation: &Observation) -> Vec<Cut> {
     }
     let cut = |name: &String| {
         // A cut that nobody stated is one too: whoever leaves the attribute out does not escape.
-        let value = observation.attributes.get(name).map_or("(not stated)", String::as_str);
+        let value = observation.attributes.get(name).map_or(NOT_STATED, String::as_str);
         Cut { full: format!("{name}={value}"), others: format!("{name}={OTHERS}") }
     };
     rule.each.iter().map(cut).collect()

@@ -22,8 +22,9 @@ pub(super) fn sentence(rule: &StopRule, cut: &str, n: u64, happened: u64, found:
         Some(Limit::Above(limit)) => ("above", limit),
         None => {
             let since = found.since.map_or(String::new(), |mark| format!(" since {}", mark.at.day()));
+            let by = if rule.strata.is_empty() { String::new() } else { format!(" by {}", rule.strata.join(" and ")) };
             return format!(
-                "{}{place} left its accepted reference{since}: evidence {} of the {} that {} allows, {n} studies",
+                "{}{place} left its accepted reference{by}{since}: evidence {} of the {} that {} allows, {n} studies",
                 rule.feature,
                 whole(found.value),
                 whole(found.threshold),

@@ -59,3 +59,30 @@ fn attributes_name_no_person() {
     let expected = [Some("0-9"), Some("0-9"), Some("90+"), Some("80-89"), None, None, None, None];
     assert_eq!(bands, expected.map(|band| band.map(str::to_owned)));
 }
+
+/// The date and the time of the study decide, then those of the acquisition; what is none of either is not stated.
+#[test]
+fn the_part_of_the_week_and_of_the_day_are_attributes() {
+    let parts = |attributes: &[(&str, &[&str])]| {
+        let found = super::attributes(&header(attributes));
+        let part = |name: &str| found.get(name).cloned().unwrap_or_default();
+        format!("{} {}", part("weekpart"), part("daypart"))
+    };
+    let study = |date: &str, time: &str| parts(&[(attribute::STUDY_DATE, &[date]), (attribute::STUDY_TIME, &[time])]);
+    assert_eq!(study("20261127", "065959.999"), "weekday night", "a Friday");
+    assert_eq!(study("20261128", "07"), "weekend day");
+    assert_eq!(study("2026.11.29", "185959"), "weekend day");
+    assert_eq!(study("20261130", "19:00:00"), "weekday night");
+    assert_eq!(study("20240229", "0000"), "weekday night", "a Thursday");
+    assert_eq!(study("20000101", "2359"), "weekend night");
+    for (date, time) in [("20260229", "24"), ("20261301", "7"), ("00000000", "ab"), ("2026112", ""), ("é0261127", "é")]
+    {
+        assert_eq!(study(date, time), " ", "{date} {time}");
+    }
+    let acquired = [(attribute::ACQUISITION_DATE, ["20261128"]), (attribute::ACQUISITION_TIME, ["030000"])];
+    let [date, time] = acquired.each_ref().map(|(keyword, values)| (*keyword, values.as_slice()));
+    let of = |values: &[(&str, &[&str])]| parts(values);
+    assert_eq!(of(&[date, time]), "weekend night");
+    let stated = (attribute::STUDY_DATE, ["20261127"].as_slice());
+    assert_eq!(of(&[date, time, stated]), "weekday night");
+}

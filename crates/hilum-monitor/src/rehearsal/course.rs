@@ -2,7 +2,7 @@
 
 use super::fault::{Effect, Fault};
 use super::scenario::LabelScenario;
-use super::world::{World, attributes};
+use super::world::{Feature, Reference, World, attributes};
 use crate::{Label, Observation, OutputFact, Truth};
 use hilum_stats::chance::Chance;
 use hilum_types::{Digest, Exposure, Independence, Timestamp};
@@ -61,6 +61,8 @@ pub struct Course<'a> {
     n_studies: u64,
     /// How far the reference is off by chance, for each feature and then each finding's score.
     displaced: Vec<f64>,
+    /// The same for the strata of each feature, whose references are smaller.
+    displaced_within: Vec<BTreeMap<String, f64>>,
     /// What will be known, by time and order.
     pending: BinaryHeap<Reverse<(i64, u64)>>,
     known: HashMap<u64, Known>,
@@ -83,11 +85,21 @@ impl<'a> Course<'a> {
         let error = f64::from(world.scenario.reference_studies).sqrt().recip();
         let n = world.features.len() + world.findings.len();
         let displaced = (0..n).map(|_| error * chance.normal()).collect();
+        let mut within = |feature: &Feature| {
+            let of = |(key, part): (&String, &Reference)| {
+                // A stratum without studies here has no error that anybody would meet.
+                let error = if 0.0 < part.share { error / part.share.sqrt() } else { 0.0 };
+                (key.clone(), error * chance.normal())
+            };
+            feature.within().iter().map(of).collect::<BTreeMap<String, f64>>()
+        };
+        let displaced_within = world.features.iter().map(&mut within).collect();
         Course {
             world,
             fault: fault.map(start),
             chance,
             displaced,
+            displaced_within,
             day: 0,
             begin,
             n_studies: 0,
@@ -142,7 +154,7 @@ impl<'a> Course<'a> {
         observation.revision = 1;
         observation.event_at = event_at;
         observation.recorded_at = event_at.plus_micros(ANSWER);
-        observation.attributes = attributes(scenario, group);
+        observation.attributes = attributes(scenario, group, weekday);
         observation.visible = true;
         self.n_studies += 1;
         let effect = self.effect_on(&observation, event_at);
@@ -150,11 +162,14 @@ impl<'a> Course<'a> {
         let effect = effect.unwrap_or_default();
         observation.attributes.extend(effect.attributes.iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
         let mut outside = Vec::new();
-        for (feature, displaced) in world.features.iter().zip(&self.displaced) {
+        let displaced = self.displaced.iter().zip(&self.displaced_within);
+        for (feature, (displaced, within)) in world.features.iter().zip(displaced) {
+            let stratum = feature.stratum(&observation.attributes);
+            let displaced = stratum.and_then(|stratum| within.get(stratum)).unwrap_or(displaced);
             let offset = group.and_then(|group| scenario.groups[group].features.get(&feature.name)).copied();
             let moved = effect.features.as_ref().and_then(|features| features.get(&feature.name)).copied();
             let z = offset.unwrap_or(0.0) + self.chance.normal() + moved.unwrap_or(0.0);
-            observation.features.insert(feature.name.clone(), feature.value(z + displaced));
+            observation.features.insert(feature.name.clone(), feature.value(stratum, z + displaced));
             if world.outside(z - offset.unwrap_or(0.0)) {
                 outside.push(feature.name.clone());
             }
@@ -182,7 +197,7 @@ impl<'a> Course<'a> {
             let latent = latent * own.score_gain.unwrap_or(1.0) + own.score_offset.unwrap_or(0.0);
             truth.insert(finding.label.clone(), present);
             let output = OutputFact {
-                score: Some(finding.score(latent + displaced)),
+                score: Some(finding.score(&observation.attributes, latent + displaced)),
                 present: Some(finding.threshold <= latent),
             };
             observation.outputs.insert(finding.label.clone(), output);

@@ -204,11 +204,14 @@ impl Scenario {
                 "rule {name} rests on labels of class {classes}, and no [[scenario.labels]] gives any"
             ));
         }
+        let reference = |rule: &StopRule| (rule.quantiles.clone(), rule.strata.clone(), rule.quantiles_of.clone());
         let other = |other: &&StopRule| {
-            other.metric == Metric::Feature && other.feature == rule.feature && other.quantiles != rule.quantiles
+            other.metric == Metric::Feature && other.feature == rule.feature && reference(other) != reference(rule)
         };
         let differs = (rule.metric == Metric::Feature).then(|| rules.iter().find(other)).flatten();
-        differs.map(|other| format!("rules {name} and {} have different quantiles of {}", other.name, rule.feature))
+        differs.map(|other| {
+            format!("rules {name} and {} have different quantiles or strata of {}", other.name, rule.feature)
+        })
     }
 }
 

@@ -306,3 +306,31 @@ fn sources_that_carry_no_figure_are_refused() {
     exposed.labels[0].source = LabelSource::Assessment;
     assert!(World::new(exposed, declared(), Vec::new()).is_err());
 }
+
+/// Weekends that lie 0.3 standard deviations from weekdays (monitoring section 3, scenario A): what is no stratum is news every
+/// week, what is one is none, and a shift is found all the same. `examples/strata.rs` is the whole.
+#[test]
+fn monday_is_no_alarm() {
+    const STRATA: &str = include_str!("../../examples/strata.toml");
+    #[derive(serde::Deserialize)]
+    struct Site {
+        scenario: Scenario,
+        fault: Vec<Fault>,
+        monitoring: MonitoringPlan,
+    }
+    let site: Site = toml::from_str(STRATA).unwrap();
+    let run = |strata: bool, faults: Vec<Fault>| {
+        let mut rules = site.monitoring.rules.clone();
+        if !strata {
+            rules.iter_mut().for_each(|rule| (rule.strata, rule.quantiles_of) = Default::default());
+        }
+        let declared = Declared { deployment: "strata".to_owned(), rules, evidence: None };
+        rehearse(&World::new(site.scenario.clone(), declared, faults).unwrap(), 6, 3, now()).unwrap()
+    };
+    let alarms = |told: &Rehearsal| told.in_control.rules.iter().map(|rule| rule.per_year.value).sum::<f64>();
+    assert!(0.0 < alarms(&run(false, Vec::new())));
+    let told = run(true, site.fault.clone());
+    assert_eq!(alarms(&told), 0.0);
+    let days = told.faults[0].delay.days.median.as_ref().unwrap();
+    assert!(0.8 < told.faults[0].found.value && days.value <= 6.0, "{}", days.value);
+}

@@ -114,6 +114,15 @@ def answer(request):
             for one in request["images"]
         ]
         return {"images": [{name: float(value) for name, value in sorted(image.items())} for image in images]}
+    if "vectors" in request:
+        from sklearn.decomposition import PCA
+
+        vectors = np.array(request["vectors"])
+        found = PCA(request["k"], svd_solver="full").fit(vectors)
+        projected = found.transform(vectors)
+        rest = np.linalg.norm(vectors - found.inverse_transform(projected), axis=1)
+        return {"components": found.components_.tolist(), "variances": found.explained_variance_.tolist(),
+                "projected": projected.tolist(), "rest": rest.tolist()}
     from sklearn.covariance import ledoit_wolf
 
     covariance, weight = ledoit_wolf(np.array(request["covariance"]), assume_centered=True)

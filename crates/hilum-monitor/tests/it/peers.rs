@@ -2,6 +2,7 @@
 
 use crate::read::{Pixels, decode};
 use crate::{files, shared, skip};
+use hilum_monitor::embedding::{Embedding, ReferenceVectors};
 use hilum_monitor::envelope::ledoit_wolf;
 use hilum_monitor::image::{Samples, measure};
 use serde_json::{Value, json};
@@ -132,5 +133,45 @@ fn covariance_equals_scikit_learn() {
     assert!((weight - answer["weight"].as_f64().unwrap()).abs() < 1e-12);
     for (ours, theirs) in ours.iter().zip(answer["covariance"].as_array().unwrap()) {
         assert!((ours - theirs.as_f64().unwrap()).abs() < 1e-12);
+    }
+}
+
+/// Mean, components, variances, projections and what is left over equal the principal component analysis of scikit-learn, signs
+/// included; with more cases than numbers, and with fewer.
+#[test]
+fn components_equal_scikit_learn() {
+    let mut state = 5u64;
+    let mut uniform = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1u64 << 53) as f64 - 0.5
+    };
+    for (n, d) in [(240, 30), (90, 160), (85, 12)] {
+        let row = |_| {
+            let strong: [f64; 8] = std::array::from_fn(|k| 3.0 * uniform() / (k + 1) as f64);
+            let along = |at: usize| (0..8).map(|k| strong[k] * (1.0 + (at * (k + 2)) as f64 * 0.29).sin()).sum::<f64>();
+            (0..d).map(|at| (10.0 + along(at) + 0.1 * uniform()) as f32).collect::<Vec<f32>>()
+        };
+        let rows: Vec<Vec<f32>> = (0..n).map(row).collect();
+        let Some(answer) = python(&json!({ "vectors": rows, "k": 8 })) else { return };
+        let mut reference = ReferenceVectors::default();
+        rows.iter().for_each(|row| reference.add(row).unwrap());
+        let (found, _) = Embedding::fit(&reference).unwrap();
+        let theirs = |name: &str, at: usize| answer[name][at].as_f64().unwrap();
+        for (k, (variance, component)) in found.variances.iter().zip(found.components.chunks(d)).enumerate() {
+            assert!((variance / theirs("variances", k) - 1.0).abs() < 1e-6, "{n} x {d}, {k}");
+            for (at, ours) in component.iter().enumerate() {
+                let other = answer["components"][k][at].as_f64().unwrap();
+                assert!((f64::from(*ours) - other).abs() < 1e-5, "{n} x {d}, {k} {at}: {ours} {other}");
+            }
+        }
+        for (at, row) in rows.iter().enumerate() {
+            let ours = found.features(row).unwrap();
+            for k in 0..8 {
+                let (ours, other) =
+                    (ours[&format!("embedding_{}", k + 1)], answer["projected"][at][k].as_f64().unwrap());
+                assert!((ours - other).abs() < 1e-4, "{n} x {d}, case {at}, {k}: {ours} {other}");
+            }
+            assert!((ours["embedding_rest"] - theirs("rest", at)).abs() < 1e-4, "{n} x {d}, case {at}");
+        }
     }
 }

@@ -7,13 +7,29 @@ mod rules;
 pub use alarms::{AlarmPlan, DueHours};
 pub use labels::{AuditSamplePlan, ExtractorSpec, LabelPlan, Silent};
 pub(crate) use rules::is_rule_name;
-pub use rules::{CUTS, EvidenceRule, Limit, Metric, PROGRAM_STOPS, RuleAction, StopRule, WhenStale};
+pub use rules::{
+    CUTS, EvidenceRule, Limit, Metric, NOT_STATED, PROGRAM_STOPS, RuleAction, StopRule, WhenStale, stratum,
+};
 mod envelope;
 
 pub use envelope::{EnvelopePlan, NewGroupPolicy, OutsidePolicy};
 
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, OutputSpec};
 use serde::{Deserialize, Serialize};
+
+/// Features of the embedding that a package declares, against the accepted reference set: projections onto its principal
+/// components, and the distance from what they span. Which of them there are, its envelope says.
+pub const EMBEDDING_FEATURES: [&str; 9] = [
+    "embedding_1",
+    "embedding_2",
+    "embedding_3",
+    "embedding_4",
+    "embedding_5",
+    "embedding_6",
+    "embedding_7",
+    "embedding_8",
+    "embedding_rest",
+];
 
 /// What the site watches once results reach readers (MV-01), and when it stops.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -104,6 +120,10 @@ impl MonitoringPlan {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             Some(format!("monitoring: {about} is about {name:?}, which its package never says; there are {known}"))
         };
+        let mut features = features.to_vec();
+        if manifest.outputs.iter().any(|output| matches!(output, OutputSpec::Embedding(_))) {
+            features.extend(EMBEDDING_FEATURES);
+        }
         let mut problems = Vec::new();
         for rule in &self.rules {
             let about = || format!("rule {:?}", rule.name);
@@ -173,6 +193,11 @@ mod tests {
         monitoring: extractor "eff" is about "effusion", which its package never says; there are nodule, age
         "#);
         assert!(said(&manifest("")).contains("there are none"));
+        let plan: MonitoringPlan =
+            toml::from_str("[[rule]]\nname='a'\nmetric='feature'\nfeature='embedding_rest'").unwrap();
+        assert_eq!(plan.unknown_names(&model, &["noise"]).len(), 1);
+        let exposes = manifest("[[output]]\nkind='embedding'\ntensor='e'");
+        assert_eq!(plan.unknown_names(&exposes, &["noise"]), Vec::<String>::new());
     }
 
     fn problems(text: &str) -> String {
@@ -218,7 +243,7 @@ mod tests {
         monitoring: rule "a": false_stops_per_year needs events_per_day, as measured or expected
         monitoring: rule "a": failure_rate is about no finding; leave out finding
         monitoring: rule "a": each names "site" more than once; every event would count again
-        monitoring: rule "a": each names "patient", which is no attribute of a study; there are site, station, manufacturer, model, software, protocol, kernel, view, age_band, sex, group
+        monitoring: rule "a": each names "patient", which is no attribute of a study; there are site, station, manufacturer, model, software, protocol, kernel, view, age_band, sex, group, weekpart, daypart
         monitoring: rule "a": consecutive is 1; it must be 2 to 10000
         monitoring: rule "a": a positive answer is no fault, so there is nothing to count in a row
         monitoring: rule "a": positive_rate is about one finding; set finding to its label within the package
@@ -237,6 +262,51 @@ mod tests {
         monitoring: rule "a": false_stops_per_year = 9 with events_per_day = 0.01 asks for no evidence; both must be above 0, and there must be more events than false stops
         monitoring: rule "a": concordance may not rest on labels of class unexposed: agreement of somebody who had not seen the answer is no concordance
         "#);
+    }
+
+    /// A stratum that no study can have, or quantiles that nothing is told by, would leave a rule silent about it.
+    #[test]
+    fn strata_are_told_with_their_remedy() {
+        let rule = |more: &str| {
+            problems(&format!(
+                "[[rule]]\nname='a'\nmetric='feature'\nfeature='noise'\nquantiles=[1,2,3,4,5,6,7,8,9]\nmargin=0.05\n\
+                 false_stops_per_year=1\nevents_per_day=100\n{more}"
+            ))
+        };
+        let nine = "[1,2,3,4,5,6,7,8,9]";
+        let sound = format!(
+            "strata=['weekpart','station']\nquantiles_of={{'weekend/CT1'={nine},'weekday/CT 1_b'={nine},'(not stated)/CT1'={nine}}}"
+        );
+        assert_eq!(rule(&sound), "");
+        insta::assert_snapshot!(rule("strata=['weekpart','patient','weekpart']"), @r#"
+        monitoring: rule "a": strata names "patient", which is no attribute of a study; there are site, station, manufacturer, model, software, protocol, kernel, view, age_band, sex, group, weekpart, daypart
+        monitoring: rule "a": strata names "weekpart" more than once
+        monitoring: rule "a": strata without quantiles_of changes nothing; `hilum monitor envelope --strata weekpart,patient,weekpart --json` prints them
+        "#);
+        insta::assert_snapshot!(rule(&format!("strata=['weekpart','daypart']\nquantiles_of={{'weekend'={nine},'Sunday/day'={nine},'weekend/day'=[1,2]}}")), @r#"
+        monitoring: rule "a": quantiles_of names "Sunday/day"; weekpart is weekday or weekend
+        monitoring: rule "a": quantiles_of names "weekend"; a stratum here is 2 values joined by /, of weekpart/daypart
+        monitoring: rule "a": quantiles_of "weekend/day" must be at least 9 ascending numbers of that part of the reference set
+        "#);
+        insta::assert_snapshot!(rule(&format!("quantiles_of={{weekend={nine}}}")), @r#"monitoring: rule "a": quantiles_of has strata, and strata names no attribute they are told by"#);
+        insta::assert_snapshot!(problems("[[rule]]\nname='a'\nmetric='failure_rate'\nabove=0.1\nconfidence=0.95\nstrata=['weekpart']"), @r#"monitoring: rule "a": strata and quantiles_of belong to metric = "feature", not to failure_rate; watch the parts of a rate with each"#);
+    }
+
+    /// A rule without strata is written as it was before there were any: its digest is what its state hangs on.
+    #[test]
+    fn a_study_is_ranked_within_its_stratum() {
+        let text = "[[rule]]\nname='a'\nmetric='feature'\nfeature='noise'\nquantiles=[1,2,3,4,5,6,7,8,9]\nmargin=0.05\n\
+                    false_stops_per_year=1\nevents_per_day=100\n";
+        let plan = |more: &str| toml::from_str::<MonitoringPlan>(&format!("{text}{more}")).unwrap();
+        assert!(!serde_json::to_string(&plan("")).unwrap().contains("strata"));
+        let strata = plan("strata=['weekpart','station']\nquantiles_of={'weekend/CT_1'=[2,3,4,5,6,7,8,9,10]}");
+        let first = |stated: &[(&str, &str)]| {
+            let attributes = stated.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            strata.rules[0].quantiles_for(&attributes)[0]
+        };
+        assert_eq!(first(&[("weekpart", "weekend"), ("station", "CT/1"), ("sex", "F")]), 2.0);
+        assert_eq!(first(&[("weekpart", "weekday"), ("station", "CT/1")]), 1.0, "the whole's where it is not named");
+        assert_eq!(first(&[("weekpart", "weekend")]), 1.0);
     }
 
     #[test]

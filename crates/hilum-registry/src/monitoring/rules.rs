@@ -3,6 +3,7 @@
 
 use hilum_types::Independence;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What a rule watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -142,6 +143,14 @@ pub struct StopRule {
     /// Quantiles of that number in the accepted reference set, ascending, at equal steps of probability.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quantiles: Vec<f64>,
+    /// Attributes by which a feature is ranked among its likes alone, so that a weekend is compared with weekends; the
+    /// detector is one for all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strata: Vec<String>,
+    /// Quantiles within each stratum, as `quantiles`, by its values in the order of `strata`, joined by `/`; see [`stratum`].
+    /// A stratum that is not named is ranked by `quantiles`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quantiles_of: BTreeMap<String, Vec<f64>>,
     /// Cases of the reference set that the quantiles are of, 1 or more: the margin is at least the error of a reference of
     /// that size. Needed for a feature unless `margin` is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -188,8 +197,50 @@ fn is_zero(n: &u32) -> bool {
 }
 
 /// Attributes of an observation that a rule may cut by.
-pub const CUTS: [&str; 11] =
-    ["site", "station", "manufacturer", "model", "software", "protocol", "kernel", "view", "age_band", "sex", "group"];
+pub const CUTS: [&str; 13] = [
+    "site",
+    "station",
+    "manufacturer",
+    "model",
+    "software",
+    "protocol",
+    "kernel",
+    "view",
+    "age_band",
+    "sex",
+    "group",
+    "weekpart",
+    "daypart",
+];
+
+/// Value of an attribute that a study does not state.
+pub const NOT_STATED: &str = "(not stated)";
+
+/// Strata that a rule names at most.
+const STRATA_MAX: usize = 256;
+
+/// The stratum of a study with these attributes: the values of `strata`, in that order, joined by `/`, such as `weekend/day`.
+/// A `/` within a value becomes `_`, and what is not stated is [`NOT_STATED`].
+pub fn stratum(strata: &[String], attributes: &BTreeMap<String, String>) -> String {
+    let value = |name: &String| attributes.get(name).map_or(NOT_STATED.to_owned(), |value| value.replace('/', "_"));
+    strata.iter().map(value).collect::<Vec<String>>().join("/")
+}
+
+/// Values that an attribute has besides [`NOT_STATED`], where they are known beforehand.
+fn values_of(attribute: &str) -> Option<[&'static str; 2]> {
+    match attribute {
+        "weekpart" => Some(["weekday", "weekend"]),
+        "daypart" => Some(["day", "night"]),
+        _ => None,
+    }
+}
+
+/// At least nine ascending numbers.
+fn are_quantiles(values: &[f64]) -> bool {
+    9 <= values.len()
+        && values.windows(2).all(|pair| pair[0] <= pair[1])
+        && values.iter().all(|value| value.is_finite())
+}
 
 /// What the program stops a deployment by itself under, as `stop-rule:<name>`; no rule is named so.
 pub const PROGRAM_STOPS: [&str; 2] = ["canary", "remote-version"];
@@ -204,6 +255,16 @@ impl StopRule {
     /// The limit; `None` for a feature, and for a count of bad events in a row.
     pub fn limit(&self) -> Option<Limit> {
         self.below.map(Limit::Below).or(self.above.map(Limit::Above))
+    }
+
+    /// Quantiles that a feature of a study with these attributes is ranked by: those of its stratum, and of the whole where
+    /// the reference has none of it. Such a study is not left out, because what the reference does not know is just what a
+    /// rule has to see.
+    pub fn quantiles_for(&self, attributes: &BTreeMap<String, String>) -> &[f64] {
+        if self.strata.is_empty() {
+            return &self.quantiles;
+        }
+        self.quantiles_of.get(&stratum(&self.strata, attributes)).unwrap_or(&self.quantiles)
     }
 
     /// Events per day that its cells get together, where they are declared: every event feeds one cell of each attribute
@@ -238,6 +299,7 @@ impl StopRule {
             add("the program stops a deployment under that name by itself; give the rule another".to_owned());
         }
         self.limit_problems(&mut add);
+        self.strata_problems(&mut add);
         self.certainty_problems(&mut add);
         self.label_problems(&mut add);
         let metric = self.metric.name();
@@ -261,11 +323,10 @@ impl StopRule {
         let metric = self.metric.name();
         let feature = self.metric == Metric::Feature;
         if feature {
-            let ascends = self.quantiles.windows(2).all(|pair| pair[0] <= pair[1]);
             if self.feature.trim().is_empty() {
                 add("set feature to the name of a number that is measured, or to score:<finding>".to_owned());
             }
-            if self.quantiles.len() < 9 || !ascends || !self.quantiles.iter().all(|value| value.is_finite()) {
+            if !are_quantiles(&self.quantiles) {
                 add("quantiles must be at least 9 ascending numbers of the accepted reference set".to_owned());
             }
             if self.reference_n == Some(0) {
@@ -306,6 +367,56 @@ impl StopRule {
         let inside = |rate: f64| (1e-6..=1.0 - 1e-6).contains(&rate);
         if let Some((limit, edge)) = edge.filter(|(limit, edge)| !inside(*limit) || !inside(*edge)) {
             add(format!("the limit is {limit}, with its margin {edge}; both must be inside 0 to 1"));
+        }
+    }
+
+    fn strata_problems(&self, add: &mut impl FnMut(String)) {
+        if self.strata.is_empty() && self.quantiles_of.is_empty() {
+            return;
+        }
+        if self.metric != Metric::Feature {
+            let metric = self.metric.name();
+            add(format!(
+                "strata and quantiles_of belong to metric = \"feature\", not to {metric}; watch the parts of a rate with each"
+            ));
+            return;
+        }
+        for (place, name) in self.strata.iter().enumerate() {
+            if !CUTS.contains(&name.as_str()) {
+                add(format!("strata names {name:?}, which is no attribute of a study; there are {}", CUTS.join(", ")));
+            }
+            if self.strata[..place].contains(name) {
+                add(format!("strata names {name:?} more than once"));
+            }
+        }
+        match (self.strata.is_empty(), self.quantiles_of.len()) {
+            (true, _) => add("quantiles_of has strata, and strata names no attribute they are told by".to_owned()),
+            (false, 0) => add(format!(
+                "strata without quantiles_of changes nothing; `hilum monitor envelope --strata {} --json` prints them",
+                self.strata.join(",")
+            )),
+            (false, n) if STRATA_MAX < n => {
+                add(format!("quantiles_of has {n} strata; at most {STRATA_MAX} are told apart"))
+            }
+            _ => {}
+        }
+        for (key, quantiles) in self.quantiles_of.iter().take(STRATA_MAX) {
+            let values: Vec<&str> = key.split('/').collect();
+            if !self.strata.is_empty() && values.len() != self.strata.len() {
+                let (n, names) = (self.strata.len(), self.strata.join("/"));
+                add(format!("quantiles_of names {key:?}; a stratum here is {n} values joined by /, of {names}"));
+            }
+            for (name, value) in self.strata.iter().zip(&values) {
+                let known = values_of(name).filter(|known| *value != NOT_STATED && !known.contains(value));
+                if let Some(known) = known {
+                    add(format!("quantiles_of names {key:?}; {name} is {}", known.join(" or ")));
+                }
+            }
+            if !are_quantiles(quantiles) {
+                add(format!(
+                    "quantiles_of {key:?} must be at least 9 ascending numbers of that part of the reference set"
+                ));
+            }
         }
     }
 

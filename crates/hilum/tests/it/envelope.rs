@@ -109,6 +109,11 @@ fn mv_04_mv_23_unusual_images_and_new_machines_are_withheld_until_they_have_pass
     let deciles: Vec<f64> = noise["quantiles"].as_array().unwrap().iter().filter_map(|one| one.as_f64()).collect();
     assert_eq!((noise["n"].as_u64(), deciles.len()), (Some(N_CASES), 9), "{noise}");
     assert!(deciles.is_sorted() && deciles[0] < deciles[8], "{noise}");
+    // The package exposes an embedding; 48 cases carry four components.
+    let names: Vec<&String> =
+        again["bounds"].as_object().unwrap().keys().filter(|k| k.starts_with("embedding")).collect();
+    let wanted = ["embedding_1", "embedding_2", "embedding_3", "embedding_4", "embedding_rest"];
+    assert_eq!((names, again["embedding_left_out"].is_null()), (wanted.map(String::from).each_ref().to_vec(), true));
 
     // What is usual goes out; what is noisy does not, and the reason names the value that decided.
     assert_eq!(send(&study(2, &usual)), "analysed ");

@@ -13,17 +13,21 @@ use std::sync::Arc;
 /// As of every gate: nothing is known.
 const INSUFFICIENT: u8 = 4;
 
-pub(super) async fn fit(
-    config: &Path,
-    reference: &str,
-    model: &str,
-    deployment: Option<&str>,
-    rate: Option<f64>,
-    as_json: bool,
-) -> Result<ExitCode> {
+/// What to learn from, as asked for.
+pub(super) struct Asked {
+    pub(super) reference: String,
+    pub(super) model: String,
+    pub(super) deployment: Option<String>,
+    pub(super) rate: Option<f64>,
+    pub(super) strata: Vec<String>,
+    pub(super) json: bool,
+}
+
+pub(super) async fn fit(config: &Path, asked: Asked) -> Result<ExitCode> {
+    let Asked { reference, model, deployment, rate, strata, json: as_json } = asked;
     let config = Config::read(config)?;
-    let place = place(&config, true).await?;
-    let used_in = match deployment {
+    let place = place(&config, false).await?;
+    let used_in = match deployment.as_deref() {
         None => None,
         Some(name) => match place.catalog.deployment_get(name).await? {
             None => bail!("no deployment is named {name:?}; `hilum deployments` shows them"),
@@ -32,10 +36,11 @@ pub(super) async fn fit(
     };
     let declared = used_in.as_ref().and_then(|deployment| deployment.spec.envelope()).cloned().unwrap_or_default();
     let request = EnvelopeRequest {
-        reference_set: reference.to_owned(),
-        model: find(&*place.catalog, model).await?,
+        reference_set: reference,
+        model: find(&*place.catalog, &model).await?,
         used_in,
         false_withhold_rate: rate.unwrap_or(declared.false_withhold_rate),
+        strata,
         actor: actor(),
     };
     let bar: Arc<dyn Progress> = Arc::new(Bar::default());
@@ -55,14 +60,14 @@ pub(super) async fn fit(
 }
 
 fn tell(fitted: &FittedEnvelope, rate: f64, as_json: bool) -> Result<()> {
-    let FittedEnvelope { record, body, is_new, quantiles } = fitted;
+    let FittedEnvelope { record, body, is_new, quantiles, quantiles_of, embedding_left_out } = fitted;
     let bounds = body.envelope.bounds(rate)?;
     if as_json {
         let bounds: serde_json::Map<_, _> = bounds
             .into_iter()
             .map(|(name, [lower, upper])| (name, json!({ "lower": lower, "upper": upper })))
             .collect();
-        let line = json!({
+        let mut line = json!({
             "envelope": record.digest,
             "is_new": is_new,
             "n_cases": body.envelope.n_cases(),
@@ -72,7 +77,11 @@ fn tell(fitted: &FittedEnvelope, rate: f64, as_json: bool) -> Result<()> {
             "false_withhold_rate": rate,
             "bounds": bounds,
             "quantiles": quantiles,
+            "embedding_left_out": embedding_left_out,
         });
+        if !quantiles_of.is_empty() {
+            line["quantiles_of"] = json!(quantiles_of);
+        }
         println!("{line}");
         return Ok(());
     }
@@ -89,6 +98,9 @@ fn tell(fitted: &FittedEnvelope, rate: f64, as_json: bool) -> Result<()> {
     }
     if !body.envelope.left_out.is_empty() {
         println!("not compared, because some cases lack them: {}", body.envelope.left_out.join(", "));
+    }
+    if let Some(why) = embedding_left_out {
+        println!("the embedding of the package is left out: {why}");
     }
     println!("envelope = \"{}\"", record.digest);
     Ok(())

@@ -63,6 +63,9 @@ pub(crate) enum MonitorCommand {
         /// Share of studies like those of the set that may be taken for outside; the deployment's, or 0.01.
         #[arg(long, value_name = "RATE")]
         rate: Option<f64>,
+        /// With --json: quantiles also within the values of these attributes, such as weekpart,daypart; for rules with strata.
+        #[arg(long, value_name = "ATTRIBUTES", value_delimiter = ',', requires = "json")]
+        strata: Vec<String>,
         /// One JSON object: the record and the bounds of every feature.
         #[arg(long)]
         json: bool,
@@ -89,8 +92,9 @@ pub(crate) async fn run(command: MonitorCommand) -> Result<ExitCode> {
             figures::evidence(&config.path, &deployment, asked).await
         }
         MonitorCommand::Signals { deployment, json, config } => figures::signals(&config.path, &deployment, json).await,
-        MonitorCommand::Envelope { reference, model, deployment, rate, json, config } => {
-            envelope::fit(&config.path, &reference, &model, deployment.as_deref(), rate, json).await
+        MonitorCommand::Envelope { reference, model, deployment, rate, strata, json, config } => {
+            let asked = envelope::Asked { reference, model, deployment, rate, strata, json };
+            envelope::fit(&config.path, asked).await
         }
         MonitorCommand::Groups { deployment, json, config } => groups::list(&config.path, &deployment, json).await,
     }
