@@ -1,7 +1,7 @@
 //! Which version answers for a study here, within what limits, and how it performs: what a reader needs beside its answer
 //! (UX-01).
 
-use super::monitoring::NamedFigureBody;
+use super::monitoring::EvidenceFigureBody;
 use super::schema::DeploymentJourney;
 use crate::state::AppState;
 use crate::words::{Status, count};
@@ -61,7 +61,7 @@ pub struct VersionRecordBody {
     /// What it rests on, or that there is nothing yet, in a sentence.
     pub text: String,
     /// Sensitivity, specificity, positive predictive value, concordance, as far as there are labels that carry them.
-    pub figures: Vec<NamedFigureBody>,
+    pub figures: Vec<EvidenceFigureBody>,
 }
 
 impl From<&VersionRecord> for VersionRecordBody {
@@ -72,7 +72,7 @@ impl From<&VersionRecord> for VersionRecordBody {
             n_labels: record.n_labels,
             complete: record.complete,
             text: text(record),
-            figures: record.figures.iter().map(NamedFigureBody::from).collect(),
+            figures: record.figures.iter().map(EvidenceFigureBody::from).collect(),
         }
     }
 }

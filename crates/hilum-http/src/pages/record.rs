@@ -2,7 +2,7 @@
 //! that there is none yet (UX-01).
 
 use super::view::{Moment, spelled};
-use crate::api::monitoring::NamedFigureBody;
+use crate::api::monitoring::EvidenceFigureBody;
 use crate::api::schema::DeploymentJourney;
 use crate::api::version_here::VersionRecordBody;
 
@@ -68,7 +68,7 @@ struct RecordKey<'a> {
 }
 
 impl<'a> RecordKey<'a> {
-    fn of(named: &'a NamedFigureBody) -> RecordKey<'a> {
+    fn of(named: &'a EvidenceFigureBody) -> RecordKey<'a> {
         let weighted = named.figure.method == WEIGHTED;
         RecordKey { finding: &named.finding, classes: &named.figure.label_classes, weighted }
     }
@@ -89,7 +89,7 @@ impl<'a> RecordKey<'a> {
     }
 }
 
-fn cell(named: &NamedFigureBody) -> String {
+fn cell(named: &EvidenceFigureBody) -> String {
     let figure = &named.figure;
     let percent = |share: f64| share * 100.0;
     format!(

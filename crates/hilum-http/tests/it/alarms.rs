@@ -133,7 +133,7 @@ async fn the_page_of_a_deployment_shows_and_stops() {
     let response = house.post_form(&format!("/deployments/{NAME}/suspend"), &form).await;
     assert_eq!(response.status(), StatusCode::SEE_OTHER);
     assert_eq!(response.headers()[header::LOCATION], format!("/deployments/{NAME}"));
-    assert!(house.page(&format!("/deployments/{NAME}")).await.contains("Stopped by A on"));
+    assert!(house.page(&format!("/deployments/{NAME}")).await.contains("Stopped by A (not signed in) on"));
     let alarms = house.json("/api/v1/alarms?open=true").await;
     let key = alarms["items"][0]["key"].as_str().unwrap().to_owned();
     let form = format!("cause=planned&comment=&by=A&back=/deployments/{NAME}");

@@ -233,7 +233,8 @@ pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let (low, high) = (sorted[below], sorted[(below + 1).min(sorted.len() - 1)]);
     // Weighted and not `low + (high - low) * part`, which overflows for values of opposite extremes.
     let part = place - below as f64;
-    low * (1.0 - part) + high * part
+    // Rounding must not leave the two.
+    (low * (1.0 - part) + high * part).clamp(low, high)
 }
 
 fn standard_deviation(values: &[f64]) -> f64 {

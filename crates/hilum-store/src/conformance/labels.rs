@@ -7,7 +7,7 @@ use hilum_monitor::report::ReportStatus;
 use hilum_monitor::{Agreement, LabelSource, Truth};
 use hilum_registry::monitoring::AuditSamplePlan;
 use hilum_registry::{DeploymentSpec, DeploymentState, MonitoringPlan, ReadingMode};
-use hilum_types::{Digest, Exposure, Independence, Phi, Reason, Timestamp};
+use hilum_types::{Digest, Disposition, Exposure, Independence, Phi, Reason, Timestamp};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -15,13 +15,23 @@ use std::sync::Arc;
 async fn analysed(catalog: &Arc<dyn Catalog>, spec: &DeploymentSpec, study: &str) -> StudyKey {
     let package = add_package(catalog).await;
     catalog.deployment_apply(spec, package, "user:test", at(-900)).await.unwrap();
-    analyse(catalog, &spec.name, study, spec.state != DeploymentState::Shadow).await
+    analyse(catalog, &spec.name, &[], study, spec.state != DeploymentState::Shadow).await
 }
 
-async fn analyse(catalog: &Arc<dyn Catalog>, deployment: &str, study: &str, release: bool) -> StudyKey {
+/// A study that the deployment analyses and the others are not meant for.
+async fn analyse(
+    catalog: &Arc<dyn Catalog>,
+    deployment: &str,
+    others: &[&str],
+    study: &str,
+    release: bool,
+) -> StudyKey {
     let key = complete_study(catalog, study).await;
     let job = must_take(catalog, JobKind::Evaluate, at(100)).await;
-    catalog.evaluation_record(&job.lease(), &run(&key, 1, deployment), at(100)).await.unwrap();
+    let mut evaluation = run(&key, 1, deployment);
+    let not_eligible = || Disposition::NotEligible(Reason::new("intended-use.modality", "modality is CT"));
+    evaluation.dispositions = others.iter().map(|name| ((*name).to_owned(), not_eligible())).collect();
+    catalog.evaluation_record(&job.lease(), &evaluation, at(100)).await.unwrap();
     let job = must_take(catalog, JobKind::Infer, at(101)).await;
     let mut outcome = outcome(&key, 1, deployment, if release { &["pacs"] } else { &[] });
     outcome.record = json!({ "format": 1, "output": { "findings": [{
@@ -195,8 +205,10 @@ pub(super) async fn labels_are_told_to_whom_they_may(url: String) {
     catalog.deployment_apply(&drawn, Digest::of(b"package"), "user:test", at(-800)).await.unwrap();
     let plain = spec("plain", DeploymentState::Active);
     catalog.deployment_apply(&plain, Digest::of(b"package"), "user:test", at(-800)).await.unwrap();
-    for (study, deployment, second) in [("8", "other", 210), ("9", "plain", 211)] {
-        let key = analyse(&catalog, deployment, study, true).await;
+    for (study, deployment, others, second) in
+        [("8", "other", ["cxr", "plain"], 210), ("9", "plain", ["cxr", "other"], 211)]
+    {
+        let key = analyse(&catalog, deployment, &others, study, true).await;
         let by = format!("user:{deployment}");
         let new = NewLabel { deployment: deployment.into(), ..label(&by, &key, &by, at(200)) };
         catalog.label_add(&new, at(second)).await.unwrap();

@@ -141,6 +141,7 @@ pub(crate) async fn envelope(house: &House, set: Digest, model: Package) -> Resu
         model,
         used_in: house.running.catalog.deployment_get(CLASSIFIER).await?,
         false_withhold_rate: FALSE_WITHHOLD_RATE,
+        strata: Vec::new(),
         actor: "user:bo".to_owned(),
     };
     let silent: Arc<dyn Progress> = Arc::new(Silent);
