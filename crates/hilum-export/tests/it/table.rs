@@ -111,8 +111,8 @@ fn a_table_says_what_it_was_asked_for_and_an_empty_one_can_be_read() {
         [
             "hilum.format=1",
             "hilum.deployment=cxr",
-            "hilum.as_of=2026-11-02T01:00:00Z",
-            "hilum.until=2026-11-02T00:00:00Z"
+            "hilum.as_of=2026-11-02T01:00:00.000000Z",
+            "hilum.until=2026-11-02T00:00:00.000000Z"
         ]
     );
 }
@@ -132,11 +132,11 @@ fn csv_has_the_same_columns_and_no_formula() {
         format!(
             "study_key,revision,deployment,package,event_at,recorded_at,disposition,reason_code,visible,seconds,attributes,\
              features,outputs,outside_envelope\n\
-             s00000001,2,'=1+1,{package},2026-11-01T00:00:01Z,2026-11-01T00:01:01Z,analysed,,true,0.125,\
+             s00000001,2,'=1+1,{package},2026-11-01T00:00:01.000000Z,2026-11-01T00:01:01.000000Z,analysed,,true,0.125,\
              \"{{\"\"software\"\":\"\"VB10, größer\"\",\"\"station\"\":\"\"CT1\"\"}}\",\
              \"{{\"\"noise\"\":1.1,\"\"sharpness\"\":-1e-300}}\",\
              \"{{\"\"nodule\"\":{{\"\"present\"\":false,\"\"score\"\":0.25}},\"\"pneumonia\"\":{{\"\"present\"\":null,\"\"score\"\":null}}}}\",[]\n\
-             s00000000,1,cxr,{package},2026-11-01T00:00:00Z,2026-11-01T00:01:00Z,withheld,envelope.outside,false,,{{}},{{}},{{}},\
+             s00000000,1,cxr,{package},2026-11-01T00:00:00.000000Z,2026-11-01T00:01:00.000000Z,withheld,envelope.outside,false,,{{}},{{}},{{}},\
              \"[\"\"noise\"\",\"\"sharpness\"\"]\"\n"
         )
     );

@@ -3,7 +3,7 @@
 use crate::house::{House, not_eligible};
 use crate::labels::{analysed, answer, reader};
 use crate::object::Object;
-use hilum_monitor::{LabelSource, Truth};
+use hilum_monitor::{LabelSource, Observation, OutputFact, Truth};
 use hilum_registry::{DeploymentSpec, ReadingMode};
 use hilum_store::labels::NewLabel;
 use hilum_types::{Presence, Timestamp};
@@ -42,7 +42,9 @@ async fn the_record_stands_beside_the_answer() {
     house.complete().await;
     let before = house.now();
     let study = house.evaluate(&[("chest", None), ("hand", Some(not_eligible()))]).await.to_string();
-    house.infer(Presence::Present).await;
+    let mut observed = Observation::bare("chest", house.package);
+    observed.outputs.insert("nodule".to_owned(), OutputFact { score: None, present: Some(true) });
+    house.infer_observed(Presence::Present, Some(observed)).await;
     let address = format!("/studies/{study}");
     let page = house.page(&address).await;
     assert!(page.contains("No valid labels yet: nothing is known of how this version performs here."), "{page}");

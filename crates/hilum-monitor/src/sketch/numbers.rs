@@ -55,6 +55,8 @@ impl Numbers {
             count(&mut self.n_invalid, 1);
             return;
         }
+        // One zero: which of two comes first as the smallest would depend on the order of merging.
+        let value = value + 0.0;
         self.bins.add(place_of(value), 1);
         if value.abs() <= LARGEST {
             self.moments.merge(&Moments::of(value));

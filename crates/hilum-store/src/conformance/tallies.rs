@@ -128,16 +128,17 @@ async fn both_ways_agree(catalog: &Arc<dyn Catalog>, now: Timestamp) {
     }
 }
 
-/// What a sketch counted, without mean and squares, which merge to rounding.
+/// What a sketch counted, without squares; the mean is right up to rounding.
 fn counted(sketch: &Sketch) -> Vec<String> {
     let numbers = sketch.numbers().iter().map(|(name, numbers)| {
         let quantiles = [0.0, 0.1, 0.5, 0.9, 1.0].map(|share| numbers.quantile(share));
         format!(
-            "{name} {} {} {:?} {quantiles:?} {:.3?}",
+            "{name} {} {} {:?} {quantiles:?} {:?}",
             numbers.n(),
             numbers.n_invalid(),
             numbers.range(),
-            numbers.mean()
+            // In millionths, which no mean of these numbers lies halfway between.
+            numbers.mean().map(|mean| (mean * 1e6).round())
         )
     });
     let rest = format!(

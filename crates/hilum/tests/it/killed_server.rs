@@ -38,7 +38,7 @@ fn kill_at(server: &Running, call: &str, when: u32) -> Child {
 fn answer(site: &Site, seed: u64) -> Option<u16> {
     let study = phantom(seed, 0).study_instance_uid;
     let body = json!({ "study": study, "deployment": NAME, "finding": "nodule", "truth": "absent", "user": "anna",
-        "password": "anna has a password", "key": format!("answer {seed}") });
+        "password": "anna has a password", "key": format!("answer-{seed}") });
     let headers = "Content-Type: application/json\r\n";
     site.request("POST", "/api/v1/assessments", headers, body.to_string().as_bytes()).map(|(status, _)| status)
 }
