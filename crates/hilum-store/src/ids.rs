@@ -2,6 +2,7 @@ use hilum_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 /// The text is not a key of this catalog.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,11 +11,23 @@ pub struct InvalidKey;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// 48 bits of time in milliseconds and 80 random bits, in 26 characters that sort by time.
+/// 48 bits of time in milliseconds and 80 random bits, in 26 characters that sort by time; keys that this process makes
+/// one after the other within one millisecond sort by the order in which they were made.
 fn fresh(now: Timestamp) -> String {
-    let millis = (now.micros().max(0) / 1000) as u128 & 0xffff_ffff_ffff;
-    let value = millis << 80 | rand::random::<u128>() >> 48;
+    static LAST: Mutex<u128> = Mutex::new(0);
+    let value = {
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = value_after(*last, now, rand::random());
+        *last
+    };
     (0..26).rev().map(|i| char::from(ALPHABET[(value >> (i * 5)) as usize & 31])).collect()
+}
+
+/// The 128 bits of the next key: within the millisecond of the last one a random step of up to 48 bits above it. A
+/// first random part has 79 bits, which leaves room for some thousand million steps.
+fn value_after(last: u128, now: Timestamp, random: u128) -> u128 {
+    let millis = (now.micros().max(0) / 1000) as u128 & 0xffff_ffff_ffff;
+    if last >> 80 == millis { last + 1 + (random >> 80) } else { millis << 80 | random >> 49 }
 }
 
 fn is_key(raw: &str) -> bool {
@@ -105,6 +118,12 @@ mod tests {
         let late = StudyKey::fresh(Timestamp::from_micros(1_795_425_161_002_000));
         assert!(early < late);
         assert_eq!(early.as_str().parse(), Ok(early.clone()));
+        let (now, mut last) = (Timestamp::from_micros(1_795_425_161_000_999), 0);
+        for _ in 0..100_000 {
+            let next = value_after(last, now, rand::random());
+            assert!(next > last && next >> 80 == 1_795_425_161_000, "{next:x} after {last:x}");
+            last = next;
+        }
         for raw in ["", "../../etc/passwd", "0123456789012345678901234I", "012345678901234567890123456"] {
             assert_eq!(raw.parse::<StudyKey>(), Err(InvalidKey), "{raw:?}");
         }
