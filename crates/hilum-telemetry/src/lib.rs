@@ -12,8 +12,9 @@ pub use export::{Exporter, TelemetryOptions, start};
 pub use span::{Attribute, Name, Span, SpanId, TraceId};
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// Takes spans. Clones share it; the default is off, and then nothing is made, kept or sent.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +23,8 @@ pub struct Spans(Option<Queue>);
 #[derive(Debug, Clone)]
 struct Queue {
     sender: mpsc::Sender<Span>,
-    overflowed: Arc<AtomicBool>,
+    /// Spans that found the queue full since the task last asked.
+    n_overflowed: Arc<AtomicU64>,
 }
 
 impl Spans {
@@ -31,11 +33,12 @@ impl Spans {
         self.0.is_some()
     }
 
-    /// Take a span. It never waits: when the queue is full, the span is dropped.
+    /// Take a span. It never waits: when the queue is full, the span is dropped and counted.
     pub fn add(&self, span: Span) {
         let Some(queue) = &self.0 else { return };
-        if queue.sender.try_send(span).is_err() && !queue.overflowed.swap(true, Ordering::Relaxed) {
-            tracing::warn!("traces come faster than the collector takes them; the rest is dropped");
+        // A closed queue is no fault of the collector: nothing is sent any more.
+        if let Err(TrySendError::Full(_)) = queue.sender.try_send(span) {
+            queue.n_overflowed.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The program as an outsider sees it: a child process, its ports, its log, and plain HTTP.
 
-use hilum_testkit::SimulatedPacs;
+use hilum_testkit::{Acquisition, SimulatedModality, SimulatedPacs, Subject, dx};
+use hilum_types::Timestamp;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A start, or an answer, may take this long on a busy machine.
@@ -229,6 +231,24 @@ pub(crate) fn wait_for_delivery(site: &Site) {
         assert!(begun.elapsed() < PATIENCE, "nothing was delivered: {}", site.log());
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// What no file, span or table may say of the patient of [`send_canary`].
+pub(crate) const CANARIES: [&str; 5] = ["CANARYNAME", "CANARYPID", "CANARYACC", "CANARYREF", "CANARYSID"];
+
+/// A radiograph of a patient who is called by [`CANARIES`], sent and accepted: its UIDs, of study and image.
+pub(crate) fn send_canary(site: &Site, runtime: &tokio::runtime::Runtime) -> [String; 2] {
+    let mut subject = Subject::seeded(1, Timestamp::from_micros(1_795_424_400_000_000));
+    subject.name = "CANARYNAME^X".into();
+    subject.patient_id = "CANARYPID1".into();
+    subject.accession = "CANARYACC1".into();
+    subject.referring = "CANARYREF^X".into();
+    subject.study_id = "CANARYSID".into();
+    let phantom = dx(1, &subject, &Acquisition::radiograph(), &[]).unwrap();
+    let modality = SimulatedModality::new("DX1".parse().unwrap(), "HILUM".parse().unwrap(), site.dimse);
+    let ledger = runtime.block_on(modality.send(Arc::<[_]>::from(phantom.instances.clone())));
+    assert_eq!(ledger.failures().count(), 0);
+    [&phantom.study_instance_uid, &phantom.instances[0].sop_instance_uid].map(ToString::to_string)
 }
 
 /// Copy a folder with everything below it.

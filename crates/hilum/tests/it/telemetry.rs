@@ -1,16 +1,12 @@
 //! One study as a trace collector sees it, on the protocol's own Python package.
 
 use crate::oip::python;
-use crate::program::{Site, deploy, destination, wait_for_delivery};
-use hilum_testkit::{Acquisition, SimulatedModality, SimulatedPacs, Subject, dx};
-use hilum_types::Timestamp;
+use crate::program::{CANARIES, Site, deploy, destination, send_canary, wait_for_delivery};
+use hilum_testkit::SimulatedPacs;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-
-const CANARIES: [&str; 5] = ["CANARYNAME", "CANARYPID", "CANARYACC", "CANARYREF", "CANARYSID"];
 
 /// Everything a span or its resource may say.
 const ALLOWED: [&str; 9] = [
@@ -39,24 +35,14 @@ fn a_collector_sees_the_steps_of_a_study_and_no_patient() {
     let site = Site::new(&more);
     deploy(&site, "phantom-cxr", "active");
     let running = site.serve("info");
-    let mut subject = Subject::seeded(1, Timestamp::from_micros(1_795_424_400_000_000));
-    subject.name = "CANARYNAME^X".into();
-    subject.patient_id = "CANARYPID1".into();
-    subject.accession = "CANARYACC1".into();
-    subject.referring = "CANARYREF^X".into();
-    subject.study_id = "CANARYSID".into();
-    let phantom = dx(1, &subject, &Acquisition::radiograph(), &[]).unwrap();
-    let modality = SimulatedModality::new("DX1".parse().unwrap(), "HILUM".parse().unwrap(), site.dimse);
-    let ledger = runtime.block_on(modality.send(Arc::<[_]>::from(phantom.instances.clone())));
-    assert_eq!(ledger.failures().count(), 0);
+    let uids = send_canary(&site, &runtime);
     wait_for_delivery(&site);
-    site.get(&format!("/api/v1/studies/{}?accession_number=CANARYACC1", phantom.study_instance_uid)).unwrap();
+    site.get(&format!("/api/v1/studies/{}?accession_number=CANARYACC1", uids[0])).unwrap();
     running.stop();
     collector.kill().unwrap();
     collector.wait().unwrap();
     let text: Vec<String> = lines.map_while(Result::ok).collect();
 
-    let uids = [&phantom.study_instance_uid, &phantom.instances[0].sop_instance_uid].map(ToString::to_string);
     for canary in CANARIES.iter().copied().chain(uids.iter().map(String::as_str)) {
         assert!(text.iter().all(|line| !line.contains(canary)), "a span holds {canary}");
     }
