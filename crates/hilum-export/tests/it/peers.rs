@@ -2,24 +2,25 @@
 
 use crate::table::{asked, label, observation};
 use hilum_export::{Format, Row, Table};
-use hilum_monitor::{Label, Observation};
+use hilum_monitor::figures::{FigureInput, LabelledObservation, figures};
+use hilum_monitor::{Label, LabelSource, Observation, Truth};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 
 const N_ROWS: u32 = 12_345;
 
-fn written<R: Row>(path: &Path, row: impl Fn(u32) -> R) {
+fn written<R: Row>(path: &Path, rows: impl IntoIterator<Item = R>) {
     let file = std::fs::File::create(path).unwrap();
     let mut table = Table::new::<R>(file, Format::Parquet, &asked()).unwrap();
-    for n in 0..N_ROWS {
-        table.push(&row(n)).unwrap();
+    for row in rows {
+        table.push(&row).unwrap();
     }
-    assert_eq!(table.finish().unwrap(), u64::from(N_ROWS));
+    table.finish().unwrap();
 }
 
-/// Columns with their types, and the rows, as DuckDB reads them; moments come as microseconds since 1970.
-fn read(path: &Path) -> Option<(Vec<String>, Vec<Value>)> {
+/// An interpreter that has DuckDB.
+fn interpreter() -> Option<String> {
     let python = std::env::var("HILUM_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let there = Command::new(&python).args(["-c", "import duckdb"]).output();
     if !there.is_ok_and(|output| output.status.success()) {
@@ -28,6 +29,12 @@ fn read(path: &Path) -> Option<(Vec<String>, Vec<Value>)> {
         eprintln!("skipped: {text}");
         return None;
     }
+    Some(python)
+}
+
+/// Columns with their types, and the rows, as DuckDB reads them; moments come as microseconds since 1970.
+fn read(path: &Path) -> Option<(Vec<String>, Vec<Value>)> {
+    let python = interpreter()?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/read.py");
     let output = Command::new(python).arg(script).arg(path).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -55,7 +62,7 @@ fn shown(value: Value, absent: &[(&str, Value)], dropped: &[&str]) -> Value {
 fn inferences_read_by_duckdb_are_what_was_observed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("inferences.parquet");
-    written::<Observation>(&path, observation);
+    written::<Observation>(&path, (0..N_ROWS).map(observation));
     let Some((columns, rows)) = read(&path) else { return };
     assert_eq!(
         columns,
@@ -103,7 +110,7 @@ fn inferences_read_by_duckdb_are_what_was_observed() {
 fn labels_read_by_duckdb_are_what_was_entered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("labels.parquet");
-    written::<Label>(&path, label);
+    written::<Label>(&path, (0..N_ROWS).map(label));
     let Some((columns, rows)) = read(&path) else { return };
     assert_eq!(columns[0], "label_key VARCHAR");
     assert_eq!(
@@ -133,4 +140,51 @@ fn labels_read_by_duckdb_are_what_was_entered() {
         // Who said it does not leave.
         assert_eq!(row, shown(expected, &absent, &["key", "by"]), "row {n}");
     }
+}
+
+/// The first, of a person or of an extractor that was never measured, is superseded by the second where that has the
+/// better source or is the later one; the third is about a finding that the model never answers.
+fn three_labels(n: u32) -> [Label; 3] {
+    let mut first = label(n);
+    (first.independence, first.extractor_measured, first.inclusion_probability) = (None, false, None);
+    let mut second = first.clone();
+    (second.key, second.extractor) = (format!("m{n:08}"), None);
+    second.recorded_at = first.recorded_at.plus_seconds(60);
+    second.source = if n.is_multiple_of(2) { LabelSource::Adjudication } else { LabelSource::Assessment };
+    second.truth = if n.is_multiple_of(5) { Truth::Absent } else { Truth::Present };
+    let mut third = second.clone();
+    (third.key, third.finding) = (format!("n{n:08}"), "pneumonia".to_owned());
+    [first, second, third]
+}
+
+/// The query of the reference computes the sensitivity that Hilum shows.
+#[test]
+fn the_query_of_the_reference_counts_as_hilum_does() {
+    let Some(python) = interpreter() else { return };
+    let observations: Vec<Observation> = (0..60).map(|n| Observation { revision: 1, ..observation(n) }).collect();
+    let labels: Vec<Label> = (0..60).flat_map(three_labels).collect();
+    let folder = tempfile::tempdir().unwrap();
+    written(&folder.path().join("inferences.parquet"), observations.iter().cloned());
+    written(&folder.path().join("labels.parquet"), labels.iter().cloned());
+
+    let of_study = |label: &Label| observations.iter().find(|one| one.study_key == label.study_key).unwrap().clone();
+    let with_study = |label: Label| LabelledObservation { observation: of_study(&label), label };
+    let mut labelled: Vec<LabelledObservation> = labels.iter().cloned().map(with_study).collect();
+    labelled.sort_by_key(|one| one.label.recorded_at);
+    let as_of = asked().as_of;
+    let input = FigureInput { observations: &observations, labelled: &labelled, extractors: &[], as_of };
+    let shown = figures(&input, None).unwrap();
+    let shown = shown.iter().filter(|one| one.name.name() == "sensitivity" && one.validated);
+    let mut shown: Vec<Value> = shown.map(|one| json!([one.finding, one.figure.value, one.figure.n])).collect();
+    shown.sort_by_key(Value::to_string);
+    assert_eq!((shown.len(), &shown[1]), (2, &json!(["pneumonia", 0.0, 48])));
+
+    let reference = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/export.md"));
+    let (_, from_query) = reference.split_once("```sql\n").unwrap();
+    let (query, _) = from_query.split_once("```").unwrap();
+    let script = "import duckdb, json, sys; print(json.dumps(sorted(duckdb.execute(sys.argv[1]).fetchall())))";
+    let output = Command::new(python).args(["-c", script, query]).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let computed: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(computed, shown);
 }

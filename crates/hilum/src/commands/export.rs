@@ -34,7 +34,7 @@ pub(crate) struct ExportArgs {
     /// Studies complete before this.
     #[arg(long, value_name = "TIME")]
     until: Option<Timestamp>,
-    /// As it was known then; now when left out.
+    /// As it was known then, which is not ahead; now when left out. A moment of the last minute is not final.
     #[arg(long, value_name = "TIME")]
     as_of: Option<Timestamp>,
     /// The file; an earlier one of that name is kept, and the command refused.
@@ -61,13 +61,14 @@ enum What {
 
 pub(crate) async fn run(arguments: ExportArgs) -> Result<ExitCode> {
     let ExportArgs { what, deployment, from, until, as_of, out, csv, by, config } = arguments;
+    let as_of = known_at(as_of, SystemClock.now())?;
     let catalog = open_catalog(&Config::read(&config.path)?).await?;
     let missing = StoreError::NotFound("deployment; `hilum deployments` shows them");
     catalog.deployment_get(&deployment).await?.ok_or(missing)?;
     if out.exists() {
         bail!("{} is there already; name another file, or remove it", out.display());
     }
-    let asked = Asked { deployment, from, until, as_of: as_of.unwrap_or_else(|| SystemClock.now()) };
+    let asked = Asked { deployment, from, until, as_of };
     let format = if csv { Format::Csv } else { Format::Parquet };
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = tempfile::NamedTempFile::new_in(folder)
@@ -91,6 +92,17 @@ pub(crate) async fn run(arguments: ExportArgs) -> Result<ExitCode> {
     file.persist_noclobber(&out).with_context(|| format!("{} cannot be written", out.display()))?;
     println!("{}: {} as known on {}", out.display(), count(usize::try_from(n_rows)?, "row"), asked.as_of);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The moment that is asked about; one that is ahead would promise rows that are not entered yet.
+fn known_at(as_of: Option<Timestamp>, now: Timestamp) -> Result<Timestamp> {
+    match as_of {
+        Some(ahead) if now < ahead => {
+            bail!("--as-of {ahead} is ahead of now ({now}): nobody knows yet what will be entered by then")
+        }
+        Some(past) => Ok(past),
+        None => Ok(now),
+    }
 }
 
 async fn inferences<W: Write + Send>(catalog: &dyn Catalog, asked: &Asked, mut table: Table<W>) -> Result<u64> {
