@@ -25,16 +25,23 @@ pub(crate) fn operating_points(manifest: &Manifest, spec: &DeploymentSpec) -> BT
 
 /// Whether a record that was made at `point` (`null`: the package's own points) speaks of the points in force.
 fn same_point(input: &ProofInput<'_>, body: &Value, point: &Value) -> Held<()> {
-    let points = operating_points(input.manifest, &input.deployment.spec);
+    let spec = &input.deployment.spec;
+    at_point(spec, &operating_points(input.manifest, spec), finding_of(body), point)
+}
+
+/// A replay names its finding itself, a validation by the protocol in its report.
+fn finding_of(body: &Value) -> Option<&str> {
+    let paths = ["/finding", "/report/protocol/document/target/finding"];
+    paths.iter().find_map(|path| body.pointer(path)?.as_str())
+}
+
+fn at_point(spec: &DeploymentSpec, points: &BTreeMap<String, f64>, finding: Option<&str>, point: &Value) -> Held<()> {
     let Some(point) = point.as_f64() else {
-        if input.deployment.spec.operating_points.is_empty() {
+        if spec.operating_points.is_empty() {
             return Ok(());
         }
         return Err("was made at the package's own operating point, and the declaration sets another".to_owned());
     };
-    // A replay names its finding itself, a validation by the protocol in its report.
-    let finding = ["/finding", "/report/protocol/document/target/finding"];
-    let finding = finding.iter().find_map(|path| body.pointer(path)?.as_str());
     let in_force: Vec<f64> = match finding.and_then(|label| points.get(label)) {
         Some(in_force) => vec![*in_force],
         None => points.values().copied().collect(),
@@ -186,7 +193,8 @@ pub fn change_body(act: &str, deployment: &Deployment, champion: Option<&Deploym
 }
 
 /// The first of `records` that shows why a deployment which a rule stopped may be used again: figures, a validation that
-/// passed, a replay or a rehearsal, about it or the package it has, and not older than the stop.
+/// passed, a replay, or a rehearsal that missed nothing, of exactly the package it has, and not older than `stopped_at`:
+/// the stop, or when a rule fired last since then.
 ///
 /// # Errors
 /// Why none counts, of each.
@@ -212,8 +220,19 @@ fn shows_recovery(record: &Record, deployment: &Deployment, stopped_at: Timestam
         let kind = record.kind.name();
         return Err(format!("is of kind {kind}; figures, a validation, a replay or a rehearsal count"));
     }
-    if record.subject != *name && record.subject != deployment.package_digest.to_string() {
-        return Err(format!("is about neither {name} nor its package {}", deployment.package_digest.short()));
+    let package = deployment.package_digest;
+    if record.subject != *name && record.subject != package.to_string() {
+        return Err(format!("is about neither {name} nor its package {}", package.short()));
+    }
+    // Under one name there were other versions before; a replay names the one it leads to.
+    let of = if record.kind == Replay { &record.body["to"] } else { &record.body["package"] };
+    match of.as_str() {
+        None => return Err("does not name the version it is about".to_owned()),
+        Some(of) if of != package.to_string() => {
+            let of: String = of.chars().take(12).collect();
+            return Err(format!("is about the version {of}, and {name} has {}", package.short()));
+        }
+        Some(_) => (),
     }
     if !record.is_intact() {
         return Err("was changed after it was entered".to_owned());
@@ -221,10 +240,35 @@ fn shows_recovery(record: &Record, deployment: &Deployment, stopped_at: Timestam
     if record.created_at < stopped_at {
         return Err(format!("was entered on {}, before the stop", record.created_at.day()));
     }
-    match record.body["verdict"].as_str().unwrap_or("none") {
-        verdict if record.kind == Validation && verdict != "pass" => Err(format!("has the verdict {verdict}")),
+    // Figures of an earlier moment can be entered at any time.
+    let as_of = record.body["as_of"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
+    if let Some(as_of) = as_of.filter(|as_of| *as_of < stopped_at) {
+        return Err(format!("says what was known on {}, before the stop", as_of.day()));
+    }
+    let verdict = record.body["verdict"].as_str().unwrap_or("none");
+    let holds = match record.kind {
+        Validation => verdict == "pass",
+        // One of recorded days has none.
+        Rehearsal => matches!(verdict, "kept" | "none"),
+        _ => true,
+    };
+    if !holds {
+        return Err(format!("has the verdict {verdict}"));
+    }
+    match record.kind {
+        Validation => at_declared_point(deployment, &record.body, record.body.get("operating_point")),
+        Replay => at_declared_point(deployment, &record.body, record.body.pointer("/operating_points/to")),
         _ => Ok(()),
     }
+}
+
+/// Whether a record was made at the point that the declaration sets. What it leaves to the package is not known here.
+fn at_declared_point(deployment: &Deployment, body: &Value, point: Option<&Value>) -> Held<()> {
+    let (declared, finding) = (&deployment.spec.operating_points, finding_of(body));
+    if declared.is_empty() || finding.is_some_and(|label| !declared.contains_key(label)) {
+        return Ok(());
+    }
+    at_point(&deployment.spec, declared, finding, point.unwrap_or(&Value::Null))
 }
 
 /// The approved record among `records` that speaks of exactly this change, or what the newest one that does lacks.

@@ -294,29 +294,56 @@ fn what_shows_that_a_stopped_version_is_fit_again() {
             .map(|record| record.kind.name().to_owned())
             .unwrap_or_else(|gap| gap)
     };
-    let body = || json!({ "format": 1 });
-    for kind in [RecordKind::MonitoringEvidence, RecordKind::Replay, RecordKind::Rehearsal] {
-        assert_eq!(ask(kind, "cxr", body(), at_entry), kind.name());
+    let body = || json!({ "format": 1, "package": package, "as_of": at_entry });
+    let replay = |to: &[u8]| json!({ "format": 1, "from": Digest::of(b"v1"), "to": Digest::of(to) });
+    let verdict = |verdict: &str| json!({ "format": 1, "package": package, "verdict": verdict });
+    for (kind, subject, body) in [
+        (RecordKind::MonitoringEvidence, "cxr", body()),
+        (RecordKind::Replay, "cxr", replay(b"v2")),
+        // Of recorded days, and of faults.
+        (RecordKind::Rehearsal, "cxr", body()),
+        (RecordKind::Rehearsal, "cxr", verdict("kept")),
+        (RecordKind::Validation, package.as_str(), verdict("pass")),
+    ] {
+        assert_eq!(ask(kind, subject, body, at_entry), kind.name());
     }
-    assert_eq!(
-        ask(RecordKind::Validation, &package, json!({ "format": 1, "verdict": "pass" }), at_entry),
-        "validation"
-    );
     let refused = |kind, subject: &str, body: Value, stopped_at, why: &str| {
         let said = ask(kind, subject, body, stopped_at);
         assert!(said.starts_with("record ") && said.ends_with(why), "{said}");
     };
-    refused(
-        RecordKind::Validation,
-        &package,
-        json!({ "format": 1, "verdict": "fail" }),
-        at_entry,
-        "has the verdict fail",
-    );
+    refused(RecordKind::Validation, &package, verdict("fail"), at_entry, "has the verdict fail");
+    for missed in ["missed", "not_shown"] {
+        let why = format!("has the verdict {missed}");
+        refused(RecordKind::Rehearsal, "cxr", verdict(missed), at_entry, &why);
+    }
+    // The name had another version before.
+    let of_v1 = "is about the version 2a84887509a9, and cxr has a32d57bd2838";
+    for kind in [RecordKind::MonitoringEvidence, RecordKind::Rehearsal, RecordKind::Validation] {
+        let body = json!({ "format": 1, "package": Digest::of(b"v1"), "verdict": "pass" });
+        refused(kind, "cxr", body, at_entry, of_v1);
+        refused(kind, "cxr", json!({ "format": 1 }), at_entry, "does not name the version it is about");
+    }
+    refused(RecordKind::Replay, "cxr", replay(b"v1"), at_entry, of_v1);
+    let mut early = body();
+    early["as_of"] = json!(at(-4));
+    let why = "says what was known on 2026-11-19, before the stop";
+    refused(RecordKind::MonitoringEvidence, "cxr", early, at_entry, why);
     refused(RecordKind::Replay, "ct", body(), at_entry, "is about neither cxr nor its package a32d57bd2838");
     let only = "is of kind user_training; figures, a validation, a replay or a rehearsal count";
     refused(RecordKind::UserTraining, "cxr", body(), at_entry, only);
     let later = at_entry.plus_seconds(1);
     refused(RecordKind::Rehearsal, "cxr", body(), later, "before the stop");
+    // A threshold that the declaration sets is part of what was tested.
+    let mut deployment = deployment.clone();
+    deployment.spec.operating_points.insert("nodule".into(), 0.3);
+    let tested = |finding: &str, point: f64| {
+        let report = json!({ "protocol": { "document": { "target": { "finding": finding } } } });
+        let more = json!({ "operating_point": point, "report": report, "package": package, "verdict": "pass" });
+        let records = [record(RecordKind::Validation, &package, more, &[])];
+        recovery(&records, &deployment, at_entry).map(|_| ())
+    };
+    assert_eq!((tested("nodule", 0.3), tested("effusion", 0.5)), (Ok(()), Ok(())));
+    let gap = tested("nodule", 0.5).unwrap_err();
+    assert!(gap.ends_with("was made at the operating point 0.5, in force is 0.3"), "{gap}");
     assert_eq!(recovery(&[], &deployment, at_entry).unwrap_err(), "no record is named as evidence");
 }

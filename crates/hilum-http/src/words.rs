@@ -199,6 +199,21 @@ fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
     }
 }
 
+/// A share in per cent, without the sign: whole, and with a decimal where that would say that something always or never
+/// happens though it does not.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let whole = format!("{percent:.0}");
+    if share <= 0.0 || 1.0 <= share || (whole != "0" && whole != "100") {
+        return whole;
+    }
+    match format!("{percent:.1}") {
+        tenths if tenths == "0.0" => "under 0.1".to_owned(),
+        tenths if tenths == "100.0" => "over 99.9".to_owned(),
+        tenths => tenths,
+    }
+}
+
 /// First letter in upper case; a sentence that begins with a name keeps it.
 pub(crate) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
@@ -228,6 +243,13 @@ mod tests {
 
     fn output(presences: &[Presence]) -> ModelOutput {
         ModelOutput { findings: presences.iter().copied().map(finding).collect(), ..ModelOutput::default() }
+    }
+
+    #[test]
+    fn all_and_nothing_are_said_only_of_all_and_nothing() {
+        let shares = [0.0, 0.0004, 0.0023, 0.0049, 0.0051, 0.5, 0.994, 0.9951, 0.9972, 0.99999, 1.0];
+        let said = shares.map(percent).join(" | ");
+        assert_eq!(said, "0 | under 0.1 | 0.2 | 0.5 | 1 | 50 | 99 | 99.5 | 99.7 | over 99.9 | 100");
     }
 
     /// AV-04: nothing found, not analysed and not known are told apart whatever else is missing.

@@ -9,6 +9,7 @@ use crate::error::MonitorError;
 use crate::fold::{counts_as, number_of};
 use crate::{Figure, Label, LabelSource, Observation, Truth};
 use hilum_registry::Metric;
+use hilum_registry::monitoring::NOT_STATED;
 use hilum_stats::imperfect_labels::{ExtractorError, audit_rate, corrected_accuracy};
 use hilum_stats::{ConfusionTable, Estimate, wilson};
 use hilum_types::{Independence, Timestamp};
@@ -83,9 +84,8 @@ pub struct FigureInput<'a> {
 pub fn figures(input: &FigureInput<'_>, each: Option<&str>) -> Result<Vec<NamedFigure>, MonitorError> {
     let mut all = of_cut(input, "")?;
     let Some(name) = each else { return Ok(all) };
-    let value = |observation: &Observation| {
-        observation.attributes.get(name).cloned().unwrap_or_else(|| "(not stated)".to_owned())
-    };
+    let value =
+        |observation: &Observation| observation.attributes.get(name).cloned().unwrap_or_else(|| NOT_STATED.to_owned());
     let values: BTreeSet<String> = input.observations.iter().map(value).collect();
     for wanted in values.into_iter().take(CUT_VALUES_MAX) {
         let observations: Vec<Observation> =

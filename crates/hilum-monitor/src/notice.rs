@@ -23,12 +23,14 @@ pub enum NoticeChange {
     Resumed,
     /// It took a step forward, or got another version.
     Promoted,
+    /// Its results go to other destinations, or are shown in another way.
+    Redirected,
     /// It is not used any more.
     Ended,
 }
 
 impl NoticeChange {
-    /// Stable name: `suspended`, `fell_back`, `rolled_back`, `resumed`, `promoted`, `ended`.
+    /// Stable name: `suspended`, `fell_back`, `rolled_back`, `resumed`, `promoted`, `redirected`, `ended`.
     pub fn name(self) -> &'static str {
         match self {
             NoticeChange::Suspended => "suspended",
@@ -36,6 +38,7 @@ impl NoticeChange {
             NoticeChange::RolledBack => "rolled_back",
             NoticeChange::Resumed => "resumed",
             NoticeChange::Promoted => "promoted",
+            NoticeChange::Redirected => "redirected",
             NoticeChange::Ended => "ended",
         }
     }
@@ -48,6 +51,9 @@ pub struct Withheld {
     pub n_runs: u64,
     /// Results that were released and not delivered yet.
     pub n_deliveries: u64,
+    /// Results that were being sent: what the destination took of them is there.
+    #[serde(default)]
+    pub n_sending: u64,
 }
 
 /// A deployment before and after an act.
@@ -78,8 +84,11 @@ pub struct Notice {
     pub change: NoticeChange,
     /// The deployment.
     pub deployment: String,
-    /// Names of the destinations that receive its results, each once.
+    /// Names of the destinations that receive its results, or did before, each once.
     pub destinations: Vec<String>,
+    /// Those of them to which no further result is addressed, whatever the state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub no_more: Vec<String>,
     /// Since when.
     pub at: Timestamp,
     /// Where it stands since then.
@@ -114,10 +123,17 @@ pub fn notice(changed: &Changed<'_>, at: Timestamp, version_of: impl Fn(&Digest)
             destinations.push(name.clone());
         }
     }
+    let hidden = after.spec.reading_mode == ReadingMode::Shadow;
+    let left_out = |name: &&String| hidden || !after.spec.destinations.contains(*name);
+    let no_more = destinations.iter().filter(left_out).cloned().collect();
     let rule = changed.by.strip_prefix("stop-rule:").map(str::to_owned);
+    let same_use = before.state == after.state && before.package_digest == after.package_digest;
+    let same_way =
+        before.spec.destinations == after.spec.destinations && before.spec.reading_mode == after.spec.reading_mode;
     let change = match changed.change {
         NoticeChange::RolledBack if rule.is_some() => NoticeChange::FellBack,
         _ if after.state == DeploymentState::Retired => NoticeChange::Ended,
+        NoticeChange::Promoted if same_use && !same_way => NoticeChange::Redirected,
         change => change,
     };
     Some(Notice {
@@ -125,6 +141,7 @@ pub fn notice(changed: &Changed<'_>, at: Timestamp, version_of: impl Fn(&Digest)
         change,
         deployment: after.spec.name.clone(),
         destinations,
+        no_more,
         at,
         state: after.state,
         package: after.package_digest,
@@ -153,6 +170,7 @@ impl Notice {
             NoticeChange::Resumed => format!("{name} is used again"),
             NoticeChange::Promoted if self.left.is_some() => format!("{name} has another version"),
             NoticeChange::Promoted => format!("{name} is {} now", self.state),
+            NoticeChange::Redirected => format!("{name} delivers in another way"),
             NoticeChange::Ended => format!("{name} is not used any more"),
         }
     }
@@ -160,41 +178,70 @@ impl Notice {
     /// What holds for results: those delivered, those that waited, those to come.
     pub fn results(&self) -> String {
         let stay = "Results already delivered stay where they are.";
-        let Withheld { n_runs, n_deliveries } = self.withheld;
+        let Withheld { n_runs, n_deliveries, n_sending } = self.withheld;
         let counted = |n, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-        let waited = format!(
+        let mut waited = format!(
             "{} and {} that waited were withheld.",
             counted(n_runs, "run", "runs"),
             counted(n_deliveries, "result", "results")
         );
-        let to_come = if self.state == DeploymentState::Suspended {
-            "None comes until it is used again.".to_owned()
-        } else {
-            format!("Further ones come from {}.", self.version)
-        };
+        if 0 < n_sending {
+            let sending = counted(n_sending, "result was", "results were");
+            waited += &format!(" {sending} being sent and may still arrive.");
+        }
+        let to_come = self.to_come();
         match self.change {
             NoticeChange::Suspended | NoticeChange::FellBack | NoticeChange::RolledBack => {
                 format!("{stay} {waited} {to_come}")
             }
             NoticeChange::Resumed => format!("{stay} What was withheld meanwhile is not sent later. {to_come}"),
-            NoticeChange::Promoted => format!("{stay} {to_come}"),
+            NoticeChange::Promoted | NoticeChange::Redirected => format!("{stay} {to_come}"),
             NoticeChange::Ended => format!("{stay} {waited} No further one comes."),
         }
     }
 
+    /// Where further results come from, and to whom none goes.
+    fn to_come(&self) -> String {
+        let in_use = self.state.reaches_readers();
+        let mut said = Vec::new();
+        if self.some_come() {
+            said.push(format!("Further ones come from {}.", self.version));
+        } else if self.state == DeploymentState::Suspended {
+            said.push("None comes until it is used again.".to_owned());
+        } else if !in_use {
+            said.push(format!("None comes while it is {}, nor what was released and waited.", self.state));
+        }
+        if !self.no_more.is_empty() {
+            // A delivery looks at the state alone.
+            let waited = if in_use { "; what was released and waits still does" } else { "" };
+            said.push(format!("No further one goes to {}{waited}.", self.no_more.join(", ")));
+        }
+        said.join(" ")
+    }
+
+    /// Whether further results go to any destination.
+    fn some_come(&self) -> bool {
+        self.state.reaches_readers() && self.no_more.len() < self.destinations.len()
+    }
+
     /// What to do first.
     pub fn next_step(&self) -> &'static str {
+        let without = "Read without it: a study without a result was not judged as normal. If a result already \
+                       delivered is in doubt, ask its owner whether it is recalled.";
         match self.change {
-            NoticeChange::Suspended | NoticeChange::Ended => {
-                "Read without it: a study without a result was not judged as normal. If a result already delivered is in \
-                 doubt, ask its owner whether it is recalled."
-            }
+            NoticeChange::Suspended | NoticeChange::Ended => without,
+            // A step back into shadow, or a version taken back while it is stopped.
+            _ if !self.some_come() => without,
             NoticeChange::FellBack | NoticeChange::RolledBack => {
                 "Tell the readers which version answers now. If a result of the version left is in doubt, ask its owner \
                  whether it is recalled."
             }
             NoticeChange::Resumed => {
                 "Tell the readers. Studies of the time between stay without a result; ask its owner if one is needed."
+            }
+            NoticeChange::Redirected => {
+                "Tell the readers where its results are, and where not: a study without a result was not judged as \
+                 normal."
             }
             NoticeChange::Promoted => "Tell the readers which version answers now, and look at the first results.",
         }
@@ -222,37 +269,55 @@ mod tests {
     }
 
     fn told(change: NoticeChange, before: &Deployment, after: &Deployment, by: &str) -> String {
-        let withheld = Withheld { n_runs: 1, n_deliveries: 2 };
-        let changed =
-            Changed { change, before, after, also: &["pacs".into(), "vna".into()], by, signal: None, withheld };
+        told_with(change, before, after, by, &[])
+    }
+
+    fn told_with(change: NoticeChange, before: &Deployment, after: &Deployment, by: &str, also: &[String]) -> String {
+        let n_sending = u64::from(change == NoticeChange::Suspended);
+        let withheld = Withheld { n_runs: 1, n_deliveries: 2, n_sending };
+        let changed = Changed { change, before, after, also, by, signal: None, withheld };
         let version =
             |digest: &Digest| if *digest == Digest::of(b"1") { "cxr 1".to_owned() } else { "cxr 2".to_owned() };
         let Some(notice) = notice(&changed, Timestamp::from_micros(0), version) else { return "nobody".to_owned() };
         let to = notice.destinations.join(", ");
-        format!("{}: {}. {} [{to}]\n", notice.change.name(), notice.headline(), notice.results())
+        let (step, _) = notice.next_step().split_once([':', '.', ',']).unwrap();
+        format!("{}: {}. {} {step} [{to}]\n", notice.change.name(), notice.headline(), notice.results())
     }
 
     #[test]
     fn destinations_are_told_what_holds_for_results() {
-        use DeploymentState::{Active, Limited, Retired, Suspended};
+        use DeploymentState::{Active, Limited, Retired, Shadow, Suspended};
         let of = |state, package: &[u8]| deployment(state, package);
+        let mut moved = of(Active, b"2");
+        moved.spec.destinations = vec!["ris".into(), "vna".into()];
+        let mut hidden = of(Active, b"2");
+        hidden.spec.reading_mode = ReadingMode::Shadow;
+        let of_challenger = ["pacs".to_owned(), "vna".to_owned()];
         let all = [
             told(NoticeChange::Suspended, &of(Active, b"2"), &of(Suspended, b"2"), "user:anna"),
             told(NoticeChange::RolledBack, &of(Active, b"2"), &of(Active, b"1"), "stop-rule:missed"),
             told(NoticeChange::RolledBack, &of(Suspended, b"2"), &of(Suspended, b"1"), "user:anna"),
             told(NoticeChange::Resumed, &of(Suspended, b"1"), &of(Active, b"1"), "user:anna"),
             told(NoticeChange::Promoted, &of(Active, b"1"), &of(Active, b"2"), "user:anna"),
+            told_with(NoticeChange::Promoted, &of(Active, b"1"), &of(Active, b"2"), "user:anna", &of_challenger),
             told(NoticeChange::Promoted, &of(Limited, b"2"), &of(Active, b"2"), "user:anna"),
+            told(NoticeChange::Promoted, &of(Active, b"2"), &of(Shadow, b"2"), "user:anna"),
+            told(NoticeChange::Promoted, &of(Active, b"2"), &moved, "user:anna"),
+            told(NoticeChange::Promoted, &of(Active, b"2"), &hidden, "user:anna"),
             told(NoticeChange::Promoted, &of(Active, b"2"), &of(Retired, b"2"), "user:anna"),
         ];
         insta::assert_snapshot!(all.concat(), @r"
-        suspended: cxr is suspended. Results already delivered stay where they are. 1 run and 2 results that waited were withheld. None comes until it is used again. [pacs, ris, vna]
-        fell_back: cxr went back to the version before. Results already delivered stay where they are. 1 run and 2 results that waited were withheld. Further ones come from cxr 1. [pacs, ris, vna]
-        rolled_back: cxr went back to the version before. Results already delivered stay where they are. 1 run and 2 results that waited were withheld. None comes until it is used again. [pacs, ris, vna]
-        resumed: cxr is used again. Results already delivered stay where they are. What was withheld meanwhile is not sent later. Further ones come from cxr 1. [pacs, ris, vna]
-        promoted: cxr has another version. Results already delivered stay where they are. Further ones come from cxr 2. [pacs, ris, vna]
-        promoted: cxr is active now. Results already delivered stay where they are. Further ones come from cxr 2. [pacs, ris, vna]
-        ended: cxr is not used any more. Results already delivered stay where they are. 1 run and 2 results that waited were withheld. No further one comes. [pacs, ris, vna]
+        suspended: cxr is suspended. Results already delivered stay where they are. 1 run and 2 results that waited were withheld. 1 result was being sent and may still arrive. None comes until it is used again. Read without it [pacs, ris]
+        fell_back: cxr went back to the version before. Results already delivered stay where they are. 1 run and 2 results that waited were withheld. Further ones come from cxr 1. Tell the readers which version answers now [pacs, ris]
+        rolled_back: cxr went back to the version before. Results already delivered stay where they are. 1 run and 2 results that waited were withheld. None comes until it is used again. Read without it [pacs, ris]
+        resumed: cxr is used again. Results already delivered stay where they are. What was withheld meanwhile is not sent later. Further ones come from cxr 1. Tell the readers [pacs, ris]
+        promoted: cxr has another version. Results already delivered stay where they are. Further ones come from cxr 2. Tell the readers which version answers now [pacs, ris]
+        promoted: cxr has another version. Results already delivered stay where they are. Further ones come from cxr 2. No further one goes to vna; what was released and waits still does. Tell the readers which version answers now [pacs, ris, vna]
+        promoted: cxr is active now. Results already delivered stay where they are. Further ones come from cxr 2. Tell the readers which version answers now [pacs, ris]
+        promoted: cxr is shadow now. Results already delivered stay where they are. None comes while it is shadow, nor what was released and waited. Read without it [pacs, ris]
+        redirected: cxr delivers in another way. Results already delivered stay where they are. Further ones come from cxr 2. No further one goes to pacs; what was released and waits still does. Tell the readers where its results are [ris, vna, pacs]
+        redirected: cxr delivers in another way. Results already delivered stay where they are. No further one goes to pacs, ris; what was released and waits still does. Read without it [pacs, ris]
+        ended: cxr is not used any more. Results already delivered stay where they are. 1 run and 2 results that waited were withheld. No further one comes. Read without it [pacs, ris]
         ");
     }
 

@@ -238,7 +238,8 @@ impl DeploymentSpec {
     }
 
     /// Take package, operating points, use, and what is signed of the monitoring from `other`; who answers and where results
-    /// go stay. A version that brings no stop rules, or no envelope, does not take those in force away.
+    /// go stay. What of the monitoring a version does not bring itself stays in force: no version takes a stop rule, a source of
+    /// labels or a contact away by leaving it out.
     pub fn take_version_of(&mut self, other: &DeploymentSpec) {
         self.package = other.package.clone();
         self.operating_points = other.operating_points.clone();
@@ -441,6 +442,17 @@ mod tests {
         assert_eq!(after(&envelope(50)), ("old".to_owned(), Some(50)));
         assert_eq!(after(&format!("{}{}", rule("new"), envelope(50))), ("new".to_owned(), Some(50)));
         assert!(in_force.differs_materially(&spec(&format!("{}{}", rule("old"), envelope(31)))));
+        // Neither evidence alone nor a rule that only tells somebody stops anything.
+        assert_eq!(after("[monitoring.evidence]\nwindow_days=30\nn_min=10\n").0, "old");
+        assert_eq!(after(&rule("told").replace("suspend", "alarm")).0, "old");
+        let watched = format!("{}[monitoring.alarms]\ncontacts=['physics']\n", rule("old"));
+        let mut taken = spec(&watched);
+        taken.take_version_of(&spec(&rule("new")));
+        let plan = taken.monitoring.unwrap();
+        assert_eq!(
+            (plan.rules[0].name.as_str(), plan.alarms.contacts.as_slice()),
+            ("new", &["physics".to_owned()][..])
+        );
     }
 
     /// A stop by a rule stays one when other rules are declared by now; what the program stops by itself is none.

@@ -59,6 +59,16 @@ pub struct IntendedUse {
     pub synthetic_data: bool,
 }
 
+/// What two intended uses allow together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NarrowedUse {
+    /// The criteria of both.
+    pub intended_use: IntendedUse,
+    /// Criteria, such as `body_part`, that both state and that have no value in common: no series is within both uses.
+    /// An empty list would say the opposite, so they are named here.
+    pub nothing_left: Vec<&'static str>,
+}
+
 /// Whether a study is within the intended use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "eligibility", rename_all = "snake_case")]
@@ -100,6 +110,45 @@ impl IntendedUse {
             }
         }
         Eligibility::Eligible { checks }
+    }
+
+    /// What is left where `deployment` narrows this use of a package: where both state a criterion the narrower counts,
+    /// so a deployment that allows more than its package widens nothing. Synthetic data is for the package to allow.
+    pub fn narrowed_by(&self, deployment: &IntendedUse) -> NarrowedUse {
+        let mut nothing_left: Vec<&'static str> = Vec::new();
+        let mut common = |name: &'static str, ours: &[String], theirs: &[String]| {
+            if ours.is_empty() || theirs.is_empty() {
+                return [ours, theirs].concat();
+            }
+            let theirs_too = |one: &&String| theirs.iter().any(|other| other.trim().eq_ignore_ascii_case(one.trim()));
+            let both: Vec<String> = ours.iter().filter(theirs_too).cloned().collect();
+            if both.is_empty() {
+                nothing_left.push(name);
+            }
+            both
+        };
+        let intended_use = IntendedUse {
+            modality: common("modality", &self.modality, &deployment.modality),
+            body_part: common("body_part", &self.body_part, &deployment.body_part),
+            view: common("view", &self.view, &deployment.view),
+            sex: common("sex", &self.sex, &deployment.sex),
+            manufacturer: common("manufacturer", &self.manufacturer, &deployment.manufacturer),
+            kernel: common("kernel", &self.kernel, &deployment.kernel),
+            age_years_min: stricter(self.age_years_min, deployment.age_years_min, f64::max),
+            age_years_max: stricter(self.age_years_max, deployment.age_years_max, f64::min),
+            pixel_spacing_mm_min: stricter(self.pixel_spacing_mm_min, deployment.pixel_spacing_mm_min, f64::max),
+            pixel_spacing_mm_max: stricter(self.pixel_spacing_mm_max, deployment.pixel_spacing_mm_max, f64::min),
+            slice_thickness_mm_min: stricter(self.slice_thickness_mm_min, deployment.slice_thickness_mm_min, f64::max),
+            slice_thickness_mm_max: stricter(self.slice_thickness_mm_max, deployment.slice_thickness_mm_max, f64::min),
+            images_min: stricter(self.images_min, deployment.images_min, Ord::max),
+            images_max: stricter(self.images_max, deployment.images_max, Ord::min),
+            contrast: self.contrast.or(deployment.contrast),
+            synthetic_data: self.synthetic_data,
+        };
+        if deployment.contrast.is_some() && deployment.contrast != intended_use.contrast {
+            nothing_left.push("contrast");
+        }
+        NarrowedUse { intended_use, nothing_left }
     }
 
     fn checks(&self, study: &StudyFacts, series: &SeriesFacts, first: &InstanceHeader) -> Vec<Check> {
@@ -165,6 +214,13 @@ impl IntendedUse {
             checks.push(check_contrast(wanted, first));
         }
         checks
+    }
+}
+
+fn stricter<T: Copy>(ours: Option<T>, theirs: Option<T>, of_both: fn(T, T) -> T) -> Option<T> {
+    match (ours, theirs) {
+        (Some(ours), Some(theirs)) => Some(of_both(ours, theirs)),
+        (ours, theirs) => ours.or(theirs),
     }
 }
 
@@ -418,6 +474,21 @@ mod tests {
         insta::assert_snapshot!(verdict(adult, &[]), @"undetermined: age is not stated in the images, the model takes at least 18 years");
         insta::assert_snapshot!(verdict(adult, &[("PatientAge", "040Y"), ("PatientBirthDate", "20200101"), ("StudyDate", "20261123")]), @"undetermined: birth date and stated age contradict each other, and the model is limited by age");
         insta::assert_snapshot!(verdict(adult, &[("PatientAge", "093Y")]), @"eligible: age is over 89 years");
+    }
+
+    /// As the gate finds by asking both: a deployment widens nothing, and lists without a common value leave nothing.
+    #[test]
+    fn a_deployment_narrows_its_package() {
+        let both = |package: &str, deployment: &str| {
+            let read = |text: &str| toml::from_str::<IntendedUse>(text).unwrap();
+            let narrowed = read(package).narrowed_by(&read(deployment));
+            format!("{} {:?}", serde_json::to_string(&narrowed.intended_use).unwrap(), narrowed.nothing_left)
+        };
+        let package = "modality=['DX','CR']\nage_years_min=18.0\nage_years_max=90.0\nimages_max=1\nsynthetic_data=true";
+        let narrower = "modality=['dx ','CT']\nsex=['F']\nage_years_min=40.0\nage_years_max=120.0\nimages_max=4";
+        insta::assert_snapshot!(both(package, narrower), @r#"{"modality":["DX"],"sex":["F"],"age_years_min":40.0,"age_years_max":90.0,"images_max":1,"synthetic_data":true} []"#);
+        insta::assert_snapshot!(both("", "images_min=2\nsynthetic_data=true"), @r#"{"images_min":2} []"#);
+        insta::assert_snapshot!(both("view=['PA']\ncontrast=true", "view=['AP']\ncontrast=false"), @r#"{"contrast":true} ["view", "contrast"]"#);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub use deployment::{
     Acceptance, Deployment, DeploymentSpec, InvalidDeployment, Purpose, ReadingMode, RollbackTarget, Suspension,
     UndeterminedPolicy,
 };
-pub use intended_use::{Eligibility, IntendedUse};
+pub use intended_use::{Eligibility, IntendedUse, NarrowedUse};
 pub use lifecycle::{Act, DeploymentState, ForbiddenTransition, Requirement, check_transition};
 pub use monitoring::{
     AlarmPlan, DueHours, EnvelopePlan, EvidenceRule, Limit, Metric, MonitoringPlan, NewGroupPolicy, OutsidePolicy,

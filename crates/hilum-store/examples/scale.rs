@@ -11,11 +11,11 @@ use hilum_monitor::{Label, LabelSource, Observation, OutputFact, Severity, Signa
 use hilum_registry::DeploymentSpec;
 use hilum_store::alarms::AlarmFilter;
 use hilum_store::evidence_report::{EvidenceQuery, evidence_report};
-use hilum_store::inputs_report::{InputsQuery, inputs_report, moved_report};
+use hilum_store::inputs_report::{InputsQuery, MovedState, inputs_report, moved_report};
 use hilum_store::records::{Package, StudyFilter};
 use hilum_store::tallies::{SketchFilter, SketchGroups};
 use hilum_store::{Catalog, CatalogOptions, open};
-use hilum_types::{Digest, Exposure, Timestamp};
+use hilum_types::{Digest, Exposure, InstanceHeader, Phi, Timestamp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
@@ -235,6 +235,20 @@ async fn declare(catalog: &dyn Catalog, year: &Year) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Header of the one image of a study; its UIDs are below that of the study.
+fn header(study_instance_uid: &str) -> Result<InstanceHeader, Failure> {
+    let attributes = [("Modality", "DX"), ("PatientID", "x"), ("StudyDescription", "Chest")];
+    let attribute = |(keyword, value): (&str, &str)| (keyword.to_owned(), Phi::new(vec![value.to_owned()]));
+    Ok(InstanceHeader {
+        sop_instance_uid: format!("{study_instance_uid}.1.1").parse()?,
+        sop_class_uid: "1.2.840.10008.5.1.4.1.1.1.1".parse()?,
+        transfer_syntax_uid: "1.2.840.10008.1.2.1".parse()?,
+        study_instance_uid: study_instance_uid.parse()?,
+        series_instance_uid: format!("{study_instance_uid}.1").parse()?,
+        attributes: attributes.into_iter().map(attribute).collect(),
+    })
+}
+
 async fn fill(to: &mut SqliteConnection, year: &Year) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut chance = StdRng::seed_from_u64(17);
@@ -277,7 +291,6 @@ async fn fill(to: &mut SqliteConnection, year: &Year) -> Result<(), Failure> {
     let package = year.package.to_string();
     let row = sqlx::query("SELECT COALESCE(MAX(seq), 0) AS seq FROM monitor_fact").fetch_one(&mut *to).await?;
     let mut seq: i64 = row.try_get("seq")?;
-    let header = json!({ "Modality": ["DX"], "PatientID": ["x"], "StudyDescription": ["Chest"] }).to_string();
     let blob = Digest::of(b"blob").to_string();
     sqlx::query("BEGIN").execute(&mut *to).await?;
     for i in 0..year.n {
@@ -285,6 +298,7 @@ async fn fill(to: &mut SqliteConnection, year: &Year) -> Result<(), Failure> {
         let (key, at, known) = (one.study_key.clone(), one.event_at.micros(), one.recorded_at.micros());
         let day = one.event_at.day();
         let uid = format!("1.2.826.0.1.3680043.10.999.{i}");
+        let header = serde_json::to_string(&header(&uid)?)?;
         studies.add(row![
             key.clone(),
             uid.clone(),
@@ -555,9 +569,11 @@ async fn questions(catalog: &Arc<dyn Catalog>, year: &Year) -> Result<(), Failur
     timed(
         "what moved",
         async || moved_report(catalog, &deployment, now).await,
-        |report| {
-            let moved = report.as_ref().map(|report| report.moved.as_slice()).unwrap_or_default();
-            moved.iter().map(|one| one.moved.name.as_str()).collect::<Vec<_>>().join(", ")
+        |state| match state {
+            MovedState::Compared(report) => {
+                report.moved.iter().map(|one| one.moved.name.as_str()).collect::<Vec<_>>().join(", ")
+            }
+            MovedState::Counting | MovedState::NothingYet => "nothing is compared".to_owned(),
         },
     )
     .await?;

@@ -315,12 +315,27 @@ pub struct MovedReport {
     pub reference: Reference,
     /// The days that are compared, and their studies; these begin when the reference has ended.
     pub current: Reference,
-    /// Numbers beyond chance, the farthest first.
+    /// The farthest of the numbers beyond chance, the farthest first.
     pub moved: Vec<MovedNumber>,
+    /// All numbers beyond chance.
+    pub n_moved: usize,
     /// Numbers within chance.
     pub n_within_chance: usize,
     /// Numbers of which there are too few on either side.
     pub n_thin: usize,
+    /// Whether all of it was read, and no number left out because there are too many.
+    pub complete: bool,
+}
+
+/// What can be said of what moved.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MovedState {
+    /// What was observed before is still being counted: whatever is compared now is a part.
+    Counting,
+    /// There is nothing after the reference.
+    NothingYet,
+    /// It was compared.
+    Compared(MovedReport),
 }
 
 /// A number that moved.
@@ -343,7 +358,7 @@ pub struct MovedGroup {
     pub moved: Moved,
 }
 
-/// What moved of the version in use; `None` until there is something after the reference.
+/// What moved of the version in use.
 ///
 /// # Errors
 /// When the catalog cannot be read.
@@ -351,34 +366,39 @@ pub async fn moved_report(
     catalog: &dyn Catalog,
     deployment: &Deployment,
     now: Timestamp,
-) -> Result<Option<MovedReport>, StoreError> {
+) -> Result<MovedState, StoreError> {
     let (name, package) = (deployment.spec.name.as_str(), deployment.package_digest);
     let looked = Looked { catalog, deployment: name, package };
-    let Some(reference_span) = looked.reference_span((None, None)).await? else { return Ok(None) };
+    if catalog.tally_left().await? {
+        return Ok(MovedState::Counting);
+    }
+    let Some(reference_span) = looked.reference_span((None, None)).await? else { return Ok(MovedState::NothingYet) };
     let from = Level::Hour.start(now.plus_seconds(-MOVED_DAYS * DAY_SECONDS)).max(reference_span.until);
     let current_span = Span { from, until: Level::Hour.next(now) };
     if current_span.until <= current_span.from {
-        return Ok(None);
+        return Ok(MovedState::NothingYet);
     }
-    let (reference, _) = looked.whole(reference_span).await?;
-    let (current, _) = looked.whole(current_span).await?;
+    let (reference, all_before) = looked.whole(reference_span).await?;
+    let (current, all_now) = looked.whole(current_span).await?;
+    let mut complete = all_before && all_now && !reference.is_cut() && !current.is_cut();
     let (mut all, n_thin) = moved(&reference, &current);
     let n_with_distance = all.len();
     all.retain(|one| !one.distance.is_by_chance());
-    let n_within_chance = n_with_distance - all.len();
+    let n_moved = all.len();
     all.truncate(MOVED_MAX);
     let wanted: BTreeSet<String> = all.iter().map(|one| one.name.clone()).collect();
     let mut groups: BTreeMap<String, MovedGroup> = BTreeMap::new();
     if !wanted.is_empty() {
         let (keys, _) = looked.groups(current_span).await?;
-        let (now_by, _) = looked.by_group(current_span, &keys, Some(wanted.clone())).await?;
-        let (before_by, _) = looked.by_group(reference_span, &keys, Some(wanted)).await?;
+        let (now_by, all_now) = looked.by_group(current_span, &keys, Some(wanted.clone())).await?;
+        let (before_by, all_before) = looked.by_group(reference_span, &keys, Some(wanted)).await?;
+        complete &= all_now && all_before;
         let names = group_names(catalog, deployment, &package).await?;
         for (key, now) in &now_by {
             let Some(before) = before_by.get(key) else { continue };
             for one in moved(before, now).0.into_iter().filter(|one| !one.distance.is_by_chance()) {
-                let farthest = groups.get(&one.name).map_or(0.0, |group| group.moved.distance.jensen_shannon);
-                if farthest < one.distance.jensen_shannon {
+                let farthest = groups.get(&one.name).map_or(0.0, |group| group.moved.distance.excess());
+                if farthest < one.distance.excess() {
                     let name = names.get(key).cloned().unwrap_or_default();
                     groups.insert(one.name.clone(), MovedGroup { key: key.clone(), name, moved: one });
                 }
@@ -386,11 +406,13 @@ pub async fn moved_report(
         }
     }
     let with_group = |one: Moved| MovedNumber { group: groups.remove(&one.name), moved: one };
-    Ok(Some(MovedReport {
+    Ok(MovedState::Compared(MovedReport {
         reference: Reference { span: reference_span, n: reference.n() },
         current: Reference { span: current_span, n: current.n() },
         moved: all.into_iter().map(with_group).collect(),
-        n_within_chance,
+        n_moved,
+        n_within_chance: n_with_distance - n_moved,
         n_thin,
+        complete,
     }))
 }

@@ -40,6 +40,15 @@ pub struct StoredSignal {
     pub signal: Signal,
 }
 
+/// A stop rule because of which a suspended deployment is used again on evidence alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoppingRule {
+    /// Name of the first one that fired since the deployment was suspended, or of the one that it was suspended by.
+    pub name: String,
+    /// When one fired last since then, and not before the deployment was suspended: evidence is at least as new.
+    pub last_fired_at: Timestamp,
+}
+
 /// Upper bounds of the buckets that run times are counted in; beyond the last there is one more.
 pub const RUN_TIME_BOUNDS_MICROS: [i64; 11] = [
     100_000,
@@ -112,9 +121,9 @@ pub trait Monitoring: Send + Sync {
         limit: u32,
     ) -> Result<Vec<LabelledObservation>, StoreError>;
 
-    /// Name of the stop rule that keeps a suspended deployment from being used again without evidence: it stopped it, or
+    /// The stop rule that keeps a suspended deployment from being used again without evidence: it stopped it, or
     /// would have, had it not been stopped by hand before. `None` when none did, or nothing is suspended.
-    async fn stopping_rule(&self, deployment: &Deployment) -> Result<Option<String>, StoreError>;
+    async fn stopping_rule(&self, deployment: &Deployment) -> Result<Option<StoppingRule>, StoreError>;
 
     /// What every rule has seen of the version in use, by rule and cut.
     async fn cell_list(&self, deployment: &Deployment) -> Result<Vec<(CellKey, Cell)>, StoreError>;

@@ -16,6 +16,14 @@ pub async fn forget_tallies(url: &str) -> Result<(), StoreError> {
     crate::sql::forget_tallies(url).await
 }
 
+/// Spoil the sketches of whole days in the catalog at `url`, as a fault of the disk would.
+///
+/// # Errors
+/// When the catalog cannot be opened or written.
+pub async fn damage_sketches(url: &str) -> Result<(), StoreError> {
+    crate::sql::inside::damage_counts(url, true).await
+}
+
 /// A running PostgreSQL cluster in a temporary folder.
 #[derive(Debug)]
 pub struct PostgresCluster {

@@ -150,13 +150,8 @@ pub(super) async fn list_labels(
     headers: HeaderMap,
     ApiQuery(query): ApiQuery<LabelQuery>,
 ) -> Result<Json<List<LabelBody>>, Problem> {
-    let asking = person(&state, &headers).await?;
-    let oversees = |user: &User| user.roles.iter().any(|role| OVERSEERS.contains(&role.as_str()));
-    let told_to = match &asking {
-        Some(user) if oversees(user) => ToldTo::Overseer,
-        Some(user) => ToldTo::Reader(format!("user:{}", user.name)),
-        None => ToldTo::Anybody,
-    };
+    let told_to = told_to(&state, &headers).await?;
+    let oversees = told_to == ToldTo::Overseer;
     let until = query.as_of.as_deref().map(str::parse::<Timestamp>).transpose();
     let after = query.before.as_deref().map(str::parse).transpose();
     let study = match &query.study {
@@ -170,7 +165,21 @@ pub(super) async fn list_labels(
         after: after.map_err(|_| invalid("before must be the key of a label"))?,
         told_to,
     };
-    Ok(Json(List::of(&state.catalog.label_list(&filter, limit(query.limit)?).await?)))
+    let mut labels: List<LabelBody> = List::of(&state.catalog.label_list(&filter, limit(query.limit)?).await?);
+    if !oversees {
+        labels.items.iter_mut().for_each(LabelBody::forget_probability);
+    }
+    Ok(Json(labels))
+}
+
+/// As whom the request asks.
+async fn told_to(state: &AppState, headers: &HeaderMap) -> Result<ToldTo, Problem> {
+    let oversees = |user: &User| user.roles.iter().any(|role| OVERSEERS.contains(&role.as_str()));
+    Ok(match person(state, headers).await? {
+        Some(user) if oversees(&user) => ToldTo::Overseer,
+        Some(user) => ToldTo::Reader(format!("user:{}", user.name)),
+        None => ToldTo::Anybody,
+    })
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -199,9 +208,10 @@ pub(crate) struct AuditCaseBody {
     /// Opaque key of the study.
     study: String,
     revision: u32,
-    /// `positive`, `negative` or `indeterminate`: what the model had said of the study. Only once it is adjudicated.
+    /// `positive`, `negative` or `indeterminate`: what the model had said of the study. Only for who oversees (governance,
+    /// auditor): other findings and other readers of a case may still be to come.
     stratum: Option<String>,
-    /// Probability with which it was drawn, which is that of the stratum. Only once it is adjudicated.
+    /// Probability with which it was drawn, which is that of the stratum. Only for who oversees.
     probability: Option<f64>,
     /// Digest of the seed.
     seed: String,
@@ -215,8 +225,8 @@ impl From<&AuditCase> for AuditCaseBody {
         AuditCaseBody {
             study: case.study_key.to_string(),
             revision: case.revision,
-            stratum: case.adjudicated_at.map(|_| case.stratum.name().to_owned()),
-            probability: case.adjudicated_at.map(|_| case.probability),
+            stratum: Some(case.stratum.name().to_owned()),
+            probability: Some(case.probability),
             seed: case.seed.to_string(),
             drawn_at: case.drawn_at.to_string(),
             adjudicated_at: case.adjudicated_at.map(|at| at.to_string()),
@@ -241,11 +251,19 @@ pub(super) struct SampleQuery {
         (status = "default", description = "Problem", body = crate::ProblemBody)))]
 pub(super) async fn list_audit_sample(
     State(state): State<AppState>,
+    headers: HeaderMap,
     ApiPath(name): ApiPath<String>,
     ApiQuery(query): ApiQuery<SampleQuery>,
 ) -> Result<Json<List<AuditCaseBody>>, Problem> {
     let missing = || Problem::new(ProblemCode::DeploymentNotFound, "there is no deployment of that name");
     state.catalog.deployment_get(&name).await?.ok_or_else(missing)?;
     let limit = limit(query.limit)?;
-    Ok(Json(List::of(&state.catalog.audit_sample_list(&name, query.open.unwrap_or(false), limit).await?)))
+    let cases = state.catalog.audit_sample_list(&name, query.open.unwrap_or(false), limit).await?;
+    let mut cases: List<AuditCaseBody> = List::of(&cases);
+    if told_to(&state, &headers).await? != ToldTo::Overseer {
+        for case in &mut cases.items {
+            (case.stratum, case.probability) = (None, None);
+        }
+    }
+    Ok(Json(cases))
 }

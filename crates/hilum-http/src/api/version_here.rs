@@ -5,7 +5,7 @@ use super::monitoring::EvidenceFigureBody;
 use super::schema::DeploymentJourney;
 use crate::state::AppState;
 use crate::words::{Status, count};
-use hilum_registry::Deployment;
+use hilum_registry::{Deployment, IntendedUse, NarrowedUse};
 use hilum_store::evidence_report::{VersionRecord, version_record};
 use hilum_store::records::Package;
 use hilum_store::{Catalog, StoreError};
@@ -85,8 +85,12 @@ fn text(record: &VersionRecord) -> String {
             "No valid labels yet: {n} so far, and none that carries a figure. Either they leave the truth open, or \
              nobody measured how often their extractor is wrong."
         ),
-        (_, false) if record.complete => format!("From {n} of studies of the last 90 days."),
-        (_, false) => format!("From the latest {n} of studies of the last 90 days; there are more."),
+        (_, false) if record.complete => {
+            format!("{n} of studies of the last 90 days; each figure says how many it rests on.")
+        }
+        (_, false) => format!(
+            "The latest {n} of studies of the last 90 days, and there are more; each figure says how many it rests on."
+        ),
     }
 }
 
@@ -159,25 +163,52 @@ fn version(digest: &Digest, deployment: Option<&Deployment>, packages: &[Package
             Some(package) => format!("{} {}", package.name, package.version),
             None => in_use.short(),
         }),
-        limits: limits(package, deployment),
+        limits: limits(&package.map(stated_use).unwrap_or_default(), deployment.map(|one| &one.spec.intended_use)),
     }
 }
 
-/// What package and deployment say; where both do, the deployment, because it can only narrow.
-fn limits(package: Option<&Package>, deployment: Option<&Deployment>) -> Vec<LimitBody> {
-    let of_package = package.and_then(|package| package.manifest.get("intended_use")).cloned().unwrap_or_default();
-    let of_deployment =
-        deployment.and_then(|one| serde_json::to_value(&one.spec.intended_use).ok()).unwrap_or_default();
-    let mut stated = of_package.as_object().cloned().unwrap_or_default();
-    stated.extend(of_deployment.as_object().cloned().unwrap_or_default());
+/// The intended use in the manifest of a package.
+fn stated_use(package: &Package) -> IntendedUse {
+    let stated = package.manifest.get("intended_use");
+    stated.and_then(|stated| serde_json::from_value(stated.clone()).ok()).unwrap_or_default()
+}
+
+/// What the gate applies: the criteria of package and deployment, the narrower where both state one.
+fn limits(package: &IntendedUse, deployment: Option<&IntendedUse>) -> Vec<LimitBody> {
+    let NarrowedUse { intended_use, nothing_left } = package.narrowed_by(deployment.unwrap_or(&IntendedUse::default()));
+    let Ok(Value::Object(mut stated)) = serde_json::to_value(&intended_use) else { return Vec::new() };
+    for name in nothing_left {
+        stated.insert(name.to_owned(), "nothing: package and deployment exclude each other".into());
+    }
     let allowed = |value: &Value| match value {
-        Value::Array(values) => {
-            let texts = values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-            texts.collect::<Vec<_>>().join(", ")
-        }
+        Value::Array(values) => values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
         Value::String(text) => text.clone(),
+        Value::Number(number) => number.as_f64().unwrap_or_default().to_string(),
         other => other.to_string(),
     };
-    let all = stated.iter().map(|(name, value)| LimitBody { name: name.clone(), allowed: allowed(value) });
-    all.filter(|limit| !limit.allowed.is_empty() && limit.allowed != "null").collect()
+    stated.iter().map(|(name, value)| LimitBody { name: name.clone(), allowed: allowed(value) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A deployment that allows more than its package widens nothing: the gate refuses what the package does.
+    #[test]
+    fn limits_are_those_that_the_gate_applies() {
+        let read = |stated: Value| serde_json::from_value::<IntendedUse>(stated).unwrap();
+        let package = read(json!({ "modality": ["DX"], "view": ["PA"], "age_years_min": 18, "age_years_max": 90 }));
+        let deployment = read(json!({ "modality": ["DX", "CT"], "view": ["AP"], "age_years_max": 120, "sex": ["F"] }));
+        let said = |deployment: Option<&IntendedUse>| {
+            let said = limits(&package, deployment).into_iter().map(|one| format!("{} {}", one.name, one.allowed));
+            said.collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(said(None), "age_years_max 90; age_years_min 18; modality DX; view PA");
+        assert_eq!(
+            said(Some(&deployment)),
+            "age_years_max 90; age_years_min 18; modality DX; sex F; \
+             view nothing: package and deployment exclude each other"
+        );
+    }
 }

@@ -213,3 +213,14 @@ async fn inputs_are_told_by_window_and_group() {
     let page = house.page("/deployments/cxr").await;
     assert!(page.contains("What moved") && page.contains("nothing after the reference"), "{page}");
 }
+
+/// What describes and stops nothing does not take the stop away: the page comes without it.
+#[tokio::test]
+async fn the_page_comes_without_what_moved() {
+    let house = stopped_house().await;
+    house.pass(29 * 86_400_000);
+    let url = format!("sqlite:{}", house.folder.path().join("catalog.sqlite").display());
+    hilum_store::testing::damage_sketches(&url).await.unwrap();
+    let page = house.page("/deployments/cxr").await;
+    assert!(page.contains("What moved could not be read") && page.contains("Stopped by"), "{page}");
+}

@@ -85,7 +85,7 @@ async fn the_record_stands_beside_the_answer() {
         "100\u{202f}% (21 to 100), n\u{a0}=\u{a0}1",
         "given without its answer",
         "given with its answer in view",
-        "From 2 labels of studies of the last 90 days.",
+        "2 labels of studies of the last 90 days; each figure says how many it rests on.",
     ] {
         assert!(page.contains(part), "{part} in {page}");
     }

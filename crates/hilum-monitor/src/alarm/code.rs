@@ -102,6 +102,11 @@ pub const KNOWN_CODES: &[CodeFacts] = &[
     ),
     facts("unregistered-ai", Review, "Find out who uses this algorithm; import and register it, or have it stopped."),
     facts("notification-dead", Review, "Check mail server and webhook of the contact; meanwhile look at the page."),
+    facts(
+        "counts-damaged",
+        Watch,
+        "Check the disk below the catalog; figures come from the rows until everything is counted again by itself.",
+    ),
     facts("product", Review, "Compare what the product sent with what it was asked; ask its maker."),
 ];
 

@@ -8,6 +8,7 @@ use crate::fold::{counts_as, outcome_of};
 use crate::sketch::{Reader, SketchError, Writer, short};
 use crate::{Agreement, Figure, Label, Observation, Truth};
 use hilum_registry::Metric;
+use hilum_registry::monitoring::NOT_STATED;
 use hilum_stats::imperfect_labels::audit_rate;
 use hilum_stats::{ConfusionTable, wilson};
 use hilum_types::{Independence, Timestamp};
@@ -396,10 +397,10 @@ fn weighted(
 }
 
 impl FigureInput<'_> {
-    /// Counts for each value of an attribute, `(not stated)` where it is not.
+    /// Counts for each value of an attribute, [`NOT_STATED`] where it is not.
     pub fn counts_by(&self, attribute: &str) -> BTreeMap<String, Counts> {
         let value = |observation: &Observation| {
-            observation.attributes.get(attribute).map_or("(not stated)", String::as_str).to_owned()
+            observation.attributes.get(attribute).map_or(NOT_STATED, String::as_str).to_owned()
         };
         let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
         for observation in self.observations {

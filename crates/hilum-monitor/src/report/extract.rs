@@ -205,6 +205,7 @@ mod tests {
             ("Noch Infiltrate links basal.", "present"),
             ("Weder Erguss noch Pneumonie.", "absent"),
             ("Weder Pneumonie noch Erguss.", "absent"),
+            ("Weder Erguss noch Stauung, aber noch Pneumonie rechts.", "present"),
             ("Weder ein Erguss in beiden Sinus noch eine Stauung oder eine Pneumonie.", "absent"),
             ("Die Pneumonie hat nicht zugenommen.", "present"),
             ("Die Pneumonie zeigt keine Zunahme.", "present"),

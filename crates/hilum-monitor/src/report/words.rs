@@ -32,8 +32,8 @@ const NOT_BEFORE: &[&str] = &[
     "frei von",
     "negativ für",
     "weder",
-    // `noch` alone says that it is still there.
-    r"/\bweder\b[^.;]{1,200}\bnoch\b/",
+    // `noch` alone says that it is still there; the first one after `weder` belongs to it.
+    r"/\bweder\b[^.;]{1,200}?\bnoch\b/",
 ];
 const NOT_AFTER: &[&str] = &[
     "none",

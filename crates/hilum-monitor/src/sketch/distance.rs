@@ -49,9 +49,15 @@ impl Distance {
         })
     }
 
+    /// How far it is beyond what chance makes of so few numbers; below 0 where it is not. Distances of different n are
+    /// ranked by it: the fewer the numbers, the farther chance alone moves them.
+    pub fn excess(&self) -> f64 {
+        self.jensen_shannon - self.jensen_shannon_by_chance
+    }
+
     /// Whether chance explains it.
     pub fn is_by_chance(&self) -> bool {
-        self.jensen_shannon <= self.jensen_shannon_by_chance
+        self.excess() <= 0.0
     }
 }
 

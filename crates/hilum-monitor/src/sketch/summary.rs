@@ -147,7 +147,6 @@ pub fn moved(reference: &Sketch, current: &Sketch) -> (Vec<Moved>, usize) {
         .iter()
         .filter(|(name, numbers)| THIN <= numbers.n() && !current.numbers().contains_key(*name))
         .count();
-    let excess = |one: &Moved| one.distance.jensen_shannon - one.distance.jensen_shannon_by_chance;
-    found.sort_by(|a, b| excess(b).total_cmp(&excess(a)).then_with(|| a.name.cmp(&b.name)));
+    found.sort_by(|a, b| b.distance.excess().total_cmp(&a.distance.excess()).then_with(|| a.name.cmp(&b.name)));
     (found, n_thin)
 }

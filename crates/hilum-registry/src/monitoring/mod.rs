@@ -84,11 +84,22 @@ impl MonitoringPlan {
         !self.rules.is_empty() || self.evidence.is_some()
     }
 
-    /// This plan, with the stop rules and their terms, and the envelope, of the one in force where it brings none.
+    /// This plan, with every part of the one in force that it does not bring itself. Rules of which none stops anything take
+    /// the place of none that do.
     pub(crate) fn or_in_force(self, in_force: MonitoringPlan) -> MonitoringPlan {
-        let envelope = self.envelope.clone().or_else(|| in_force.envelope.clone());
-        let plan = if self.stops() { self } else { in_force };
-        MonitoringPlan { envelope, ..plan }
+        let keeps = self.rules.iter().any(StopRule::stops) || !in_force.rules.iter().any(StopRule::stops);
+        let rules = if keeps && !self.rules.is_empty() { self.rules } else { in_force.rules };
+        let stated = |brought: Vec<String>, kept| if brought.is_empty() { kept } else { brought };
+        MonitoringPlan {
+            stop_rules: stated(self.stop_rules, in_force.stop_rules),
+            rules,
+            evidence: self.evidence.or(in_force.evidence),
+            reviewed_by: if self.reviewed_by.trim().is_empty() { in_force.reviewed_by } else { self.reviewed_by },
+            review_days: if self.review_days == 0 { in_force.review_days } else { self.review_days },
+            labels: if self.labels.is_default() { in_force.labels } else { self.labels },
+            alarms: if self.alarms.is_default() { in_force.alarms } else { self.alarms },
+            envelope: self.envelope.or(in_force.envelope),
+        }
     }
 
     /// What it lacks to be a plan; empty when it is one.

@@ -1,12 +1,13 @@
 //! Alarms, messages about them, and the daily look at the books.
 
 use super::material::{add_package, all_is_well, at, complete_study, open, spec};
+use super::release::{must_take, run};
 use crate::alarms::{About, AlarmFilter, NotificationEvent, NotificationOutcome};
-use crate::{Catalog, ErrorKind};
+use crate::{Catalog, ErrorKind, JobKind};
 use hilum_monitor::alarm::CauseCode;
 use hilum_monitor::notice::{Notice, NoticeChange};
 use hilum_monitor::{Severity, Signal};
-use hilum_registry::{AlarmPlan, DeploymentState, MonitoringPlan};
+use hilum_registry::{AlarmPlan, DeploymentSpec, DeploymentState, MonitoringPlan, ReadingMode};
 use hilum_types::Timestamp;
 use std::sync::Arc;
 
@@ -206,17 +207,61 @@ pub(super) async fn destinations_are_told_of_changes(url: String) {
     assert_eq!(catalog.notification_take(at(6), 60, 10).await.unwrap(), [], "held");
     let again = catalog.notification_take(at(66), 60, 10).await.unwrap();
     assert_eq!((&again[0].key, again[0].attempts), (&message.key, 2));
-    catalog.notification_channel_done(&message.key, "physics/email").await.unwrap();
+    let (email, webhook) = tokio::join!(
+        catalog.notification_channel_done(&message.key, "physics/email"),
+        catalog.notification_channel_done(&message.key, "lead/webhook")
+    );
+    email.unwrap();
+    webhook.unwrap();
+    let mut done = catalog.notification_take(at(126), 1, 10).await.unwrap().remove(0).channels_done;
+    done.sort();
+    assert_eq!(done, ["lead/webhook", "physics/email"], "neither answer took the other away");
     let dead = NotificationOutcome::Dead { error: "lead/email: refused".into() };
-    catalog.notification_end(&message.key, &dead, at(67)).await.unwrap();
+    catalog.notification_end(&message.key, &dead, at(127)).await.unwrap();
     let alarms = catalog.alarm_list(true, 10).await.unwrap();
     let [failed] = &alarms[..] else { panic!("one alarm: {alarms:?}") };
     assert_eq!((failed.code.as_str(), failed.deployment.as_deref()), ("notification-dead", Some("cxr")));
-    catalog.deployment_resume("cxr", "user:anna", "fixed", at(70)).await.unwrap();
-    let taken = catalog.notification_take(at(71), 60, 10).await.unwrap();
+    catalog.deployment_resume("cxr", "user:anna", "fixed", at(130)).await.unwrap();
+    let taken = catalog.notification_take(at(131), 60, 10).await.unwrap();
     assert!(matches!(&taken[0].about, About::Change(told) if told.change == NoticeChange::Resumed), "{taken:?}");
-    catalog.notification_end(&taken[0].key, &NotificationOutcome::Nobody, at(72)).await.unwrap();
+    catalog.notification_end(&taken[0].key, &NotificationOutcome::Nobody, at(132)).await.unwrap();
     assert_eq!(catalog.notification_take(at(999), 60, 10).await.unwrap(), []);
+    all_is_well(&catalog).await;
+}
+
+/// MV-05: a file that changes whether, from which version or whereto results are delivered tells those who receive them;
+/// one that changes something else tells nobody.
+pub(super) async fn a_file_tells_destinations_as_an_act_does(url: String) {
+    let catalog = open(&url).await;
+    super::material::deploy(&catalog, "cxr", DeploymentState::Active).await;
+    let package = catalog.deployment_get("cxr").await.unwrap().unwrap().package_digest;
+    let waiting = complete_study(&catalog, "7").await;
+    let job = must_take(&catalog, JobKind::Evaluate, at(140)).await;
+    catalog.evaluation_record(&job.lease(), &run(&waiting, 1, "cxr"), at(140)).await.unwrap();
+    let active = spec("cxr", DeploymentState::Active);
+    let owned = DeploymentSpec { owner: "cardiology".into(), ..active.clone() };
+    let moved = DeploymentSpec { destinations: vec!["vna".into()], ..owned.clone() };
+    let hidden = DeploymentSpec { reading_mode: ReadingMode::Shadow, ..moved.clone() };
+    let shadow = DeploymentSpec { state: DeploymentState::Shadow, ..moved.clone() };
+    let retired = DeploymentSpec { state: DeploymentState::Retired, ..moved.clone() };
+    let mut told = String::new();
+    for (second, declared) in [owned, moved.clone(), hidden, moved.clone(), shadow, moved, retired].iter().enumerate() {
+        let now = at(200 + second as i64);
+        catalog.deployment_apply(declared, package, "user:test", now).await.unwrap();
+        for notice in notices(&catalog, now).await {
+            let (change, n_runs) = (notice.change.name(), notice.withheld.n_runs);
+            told += &format!("{second}: {change} {} -{:?} {n_runs}\n", notice.state, notice.no_more);
+        }
+    }
+    let expected = [
+        "1: redirected active -[\"pacs\"] 0\n",
+        "2: redirected active -[\"vna\"] 0\n",
+        "3: redirected active -[] 0\n",
+        "4: promoted shadow -[] 0\n",
+        "5: promoted active -[] 0\n",
+        "6: ended retired -[] 1\n",
+    ];
+    assert_eq!(told, expected.concat());
     all_is_well(&catalog).await;
 }
 

@@ -3,7 +3,7 @@ use super::governance::{sign, user};
 use super::material::{add_package, all_is_well, at, complete_study, instance, open, spec, store};
 use super::release::{disposition_of, kind_of, must_take, outcome, run, take, up_to_inference};
 use crate::labels::NewLabel;
-use crate::monitoring::ObservationFilter;
+use crate::monitoring::{ObservationFilter, StoppingRule};
 use crate::records::Package;
 use crate::{Catalog, ErrorKind, JobKind, JobState, StudyKey};
 use hilum_gate::change_body;
@@ -149,6 +149,7 @@ pub(super) async fn the_deciding_label_stops(url: String) {
     for study in ["7", "8", "9"] {
         keys.push(analyse(&catalog, study, 1, package).await);
     }
+    must_take(&catalog, JobKind::Deliver, at(139)).await;
     // Waits for its run when the rule fires.
     let waiting = complete_study(&catalog, "10").await;
     let job = must_take(&catalog, JobKind::Evaluate, at(140)).await;
@@ -181,7 +182,7 @@ pub(super) async fn the_deciding_label_stops(url: String) {
     let [told] = &told[..] else { panic!("destinations are told once: {told:?}") };
     assert_eq!((told.change, told.rule.as_deref(), told.at), (NoticeChange::Suspended, Some("missed"), at(202)));
     assert_eq!(told.signal.as_ref().map(|signal| signal.n), Some(3));
-    assert_eq!(told.withheld, Withheld { n_runs: 1, n_deliveries: 3 });
+    assert_eq!(told.withheld, Withheld { n_runs: 1, n_deliveries: 2, n_sending: 1 }, "one is being sent");
     let counts = catalog.monitor_counts().await.unwrap();
     assert_eq!(counts.signals, [("cxr".to_owned(), "missed".to_owned(), 1)]);
     assert_eq!(counts.labels, [("cxr".to_owned(), "adjudication".to_owned(), 3)]);
@@ -203,9 +204,9 @@ pub(super) async fn the_deciding_label_stops(url: String) {
     all_is_well(&catalog).await;
 }
 
-/// A record of this kind about `subject`, entered at `now`.
-async fn enter(catalog: &Arc<dyn Catalog>, kind: RecordKind, subject: &str, now: i64) -> Digest {
-    let body = json!({ "format": 1, "entered": now });
+/// A record of this kind about `subject`, which had this package, entered at `now`.
+async fn enter(catalog: &Arc<dyn Catalog>, kind: RecordKind, subject: &str, package: Digest, now: i64) -> Digest {
+    let body = json!({ "format": 1, "package": package, "as_of": at(now) });
     let record = NewRecord { kind, subject: subject.into(), body, author: "user:anna".into() };
     catalog.record_add(&record, at(now)).await.unwrap().record.digest
 }
@@ -225,7 +226,7 @@ async fn propose(catalog: &Arc<dyn Catalog>, evidence: Digest, now: i64) {
 }
 
 /// A rule that fires on a version which a person has stopped already stops it as well: a word does not lift that, and only a
-/// record that shows something does.
+/// record that shows something of this version since the rule fired does.
 pub(super) async fn a_rule_fires_on_what_is_stopped_already(url: String) {
     let catalog = open(&url).await;
     let package = add_package(&catalog).await;
@@ -237,31 +238,38 @@ pub(super) async fn a_rule_fires_on_what_is_stopped_already(url: String) {
     for study in ["7", "8", "9"] {
         keys.push(analyse(&catalog, study, 1, package).await);
     }
-    let early = enter(&catalog, RecordKind::MonitoringEvidence, "cxr", 150).await;
+    let early = enter(&catalog, RecordKind::MonitoringEvidence, "cxr", package, 150).await;
     let stopped = catalog.deployment_suspend("cxr", "user:anna", "the scanner is repaired", at(190)).await.unwrap();
     assert_eq!(catalog.stopping_rule(&stopped).await.unwrap(), None);
+    // Why it was stopped by hand is not why the rule fires later.
+    let between = enter(&catalog, RecordKind::MonitoringEvidence, "cxr", package, 195).await;
     for (place, key) in keys.iter().enumerate() {
         catalog.label_add(&missed(key), at(200 + place as i64)).await.unwrap();
     }
     assert_eq!(catalog.signal_list("cxr", None, None, 1).await.unwrap()[0].action, "stopped_already");
-    assert_eq!(catalog.stopping_rule(&stopped).await.unwrap().as_deref(), Some("missed"));
+    let rule = StoppingRule { name: "missed".into(), last_fired_at: at(202) };
+    assert_eq!(catalog.stopping_rule(&stopped).await.unwrap(), Some(rule));
     let resume = async |now| catalog.deployment_resume("cxr", "user:anna", "repaired", at(now)).await;
     let said = resume(300).await.unwrap_err().to_string();
     assert!(said.contains("rule missed of cxr fired, so two people approve"), "{said}");
-    let unrelated = enter(&catalog, RecordKind::PeriodicReport, "cxr", 310).await;
-    let of_another = enter(&catalog, RecordKind::MonitoringEvidence, "ct", 311).await;
-    let failed = enter(&catalog, RecordKind::Validation, &package.to_string(), 312).await;
+    let unrelated = enter(&catalog, RecordKind::PeriodicReport, "cxr", package, 310).await;
+    let of_another = enter(&catalog, RecordKind::MonitoringEvidence, "ct", package, 311).await;
+    let failed = enter(&catalog, RecordKind::Validation, &package.to_string(), package, 312).await;
+    let earlier = Digest::of(b"the version before");
+    let of_the_one_before = enter(&catalog, RecordKind::MonitoringEvidence, "cxr", earlier, 313).await;
     for (now, evidence, gap) in [
         (320, early, "before the stop"),
+        (325, between, "before the stop"),
         (330, unrelated, "is of kind periodic_report"),
         (340, of_another, "is about neither cxr nor its package"),
         (350, failed, "has the verdict none"),
+        (355, of_the_one_before, "is about the version"),
     ] {
         propose(&catalog, evidence, now).await;
         let said = resume(now + 1).await.unwrap_err().to_string();
         assert!(said.contains(gap), "{gap}: {said}");
     }
-    let evidence = enter(&catalog, RecordKind::MonitoringEvidence, "cxr", 360).await;
+    let evidence = enter(&catalog, RecordKind::MonitoringEvidence, "cxr", package, 360).await;
     propose(&catalog, evidence, 370).await;
     assert_eq!(resume(371).await.unwrap().state, DeploymentState::Active);
     all_is_well(&catalog).await;
@@ -393,7 +401,7 @@ pub(super) async fn a_rule_falls_back(url: String) {
     let signals = catalog.signal_list("cxr", None, None, 10).await.unwrap();
     assert_eq!((signals[0].action.as_str(), signals[0].package), ("rolled_back", two));
     let told = notices(&catalog, at(203)).await;
-    let [told] = &told[..] else { panic!("destinations are told once: {told:?}") };
+    let [_declared, told] = &told[..] else { panic!("destinations are told once: {told:?}") };
     assert_eq!((told.change, told.package, told.left.as_deref()), (NoticeChange::FellBack, one, Some("cxr 2.0.0")));
     assert_eq!((told.version.as_str(), told.withheld.n_deliveries), ("cxr 1.0.0", 3));
     let held = catalog.deployment_get("cxr").await.unwrap().unwrap();

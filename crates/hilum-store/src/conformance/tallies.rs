@@ -1,7 +1,7 @@
 use super::material::{add_package, all_is_well, at, instance, open, spec, store};
 use super::release::{must_take, outcome, run};
 use crate::evidence_report::{EvidenceQuery, EvidenceReport, evidence_report};
-use crate::inputs_report::{InputsQuery, inputs_report, moved_report};
+use crate::inputs_report::{InputsQuery, MovedReport, MovedState, inputs_report, moved_report};
 use crate::labels::NewLabel;
 use crate::monitoring::ObservationFilter;
 use crate::tallies::{SketchFilter, SketchGroups};
@@ -232,12 +232,106 @@ pub(super) async fn counts_are_those_of_the_rows(url: String) {
     more_labels(&mut chance, 30).await;
     studies.push(study(&catalog, &mut chance, 24, 24 * 9 + 2, package).await);
     assert!(catalog.tally_left().await.unwrap());
+    let deployment = catalog.deployment_get("cxr").await.unwrap().unwrap();
+    assert_eq!(moved_report(&*catalog, &deployment, now).await.unwrap(), MovedState::Counting);
     while catalog.tally_due(now, 7).await.unwrap() != 0 {}
     assert!(!catalog.tally_left().await.unwrap());
     both_ways_agree(&catalog, now).await;
     sketches_are_those_of_the_rows(&catalog, package, hours(0), hours(24 * 10)).await;
     windows_and_groups(&catalog, now).await;
     assert!(n_refused < 40, "{n_refused} of 90 labels speak of studies that failed");
+    all_is_well(&catalog).await;
+}
+
+/// What is derived stops no act: a stored count that cannot be read is told, and everything is counted again.
+pub(super) async fn a_damaged_count_stops_no_act(url: String) {
+    let catalog = open(&url).await;
+    let package = add_package(&catalog).await;
+    catalog.deployment_apply(&watched(), package, "user:test", at(-900)).await.unwrap();
+    let mut chance = Chance(7);
+    let mut studies = Vec::new();
+    for number in 0..6 {
+        studies.push(study(&catalog, &mut chance, number, number, package).await);
+    }
+    crate::sql::inside::damage_counts(&url, true).await.unwrap();
+    studies.push(study(&catalog, &mut chance, 6, 6, package).await);
+    assert!(catalog.tally_left().await.unwrap(), "the observation is entered, and the earlier ones are counted again");
+    assert_eq!(catalog.tally("cxr", &package, at(0), None).await.unwrap(), None, "figures come from the rows");
+    while catalog.tally_due(at(7 * HOUR), 4).await.unwrap() != 0 {}
+    crate::sql::inside::damage_counts(&url, false).await.unwrap();
+    let mut n_labels = 0;
+    for (number, (study, _)) in studies.iter().enumerate() {
+        let now = at(8 * HOUR + number as i64);
+        let source = LabelSource::Adjudication;
+        let new = label(&mut chance, number, study, now);
+        let new = NewLabel { source, extractor: None, extractor_measured: false, by: "user:anna".into(), ..new };
+        match catalog.label_add(&new, now).await {
+            Ok(_) => n_labels += 1,
+            // A study that failed has no result to speak of.
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error}"),
+        }
+    }
+    assert!(0 < n_labels && catalog.tally_left().await.unwrap(), "{n_labels} labels are entered");
+    let now = at(9 * HOUR);
+    // Damaged while it is counted again.
+    assert_eq!(catalog.tally_due(now, 2).await.unwrap(), 2);
+    crate::sql::inside::damage_counts(&url, true).await.unwrap();
+    while catalog.tally_left().await.unwrap() {
+        catalog.tally_due(now, 5).await.unwrap();
+    }
+    let query = |as_of| EvidenceQuery { as_of, from: None, each: Some("station".to_owned()) };
+    let counted = evidence_report(&*catalog, "cxr", &query(None), now).await.unwrap();
+    let read = evidence_report(&*catalog, "cxr", &query(Some(now)), now).await.unwrap();
+    assert_eq!((counted.n_observations, counted.n_labels, told(&counted)), (7, n_labels, told(&read)));
+    sketches_are_those_of_the_rows(&catalog, package, Level::Hour.start(at(0)), Level::Hour.start(at(10 * HOUR))).await;
+    let alarms = catalog.alarm_list(true, 50).await.unwrap();
+    let [alarm] = &alarms.iter().filter(|alarm| alarm.code == "counts-damaged").collect::<Vec<_>>()[..] else {
+        panic!("one alarm: {alarms:?}")
+    };
+    assert!(alarm.n_raised == 3 && alarm.text.contains("end too early"), "{alarm:?}");
+    all_is_well(&catalog).await;
+}
+
+async fn compared(catalog: &Arc<dyn Catalog>, now: Timestamp) -> MovedReport {
+    let deployment = catalog.deployment_get("cxr").await.unwrap().unwrap();
+    match moved_report(&**catalog, &deployment, now).await.unwrap() {
+        MovedState::Compared(report) => report,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Studies of a group: ten numbers with ten values each, of which `n_moved` in five are of a new value; one that stays.
+fn measured(package: Digest, group: &str, n: usize, n_moved: usize, event_at: Timestamp) -> Vec<Observation> {
+    let one = |i: usize| {
+        let value = 10.0 * (i % 10 + 1) as f64;
+        let now = if i / 10 % 5 < n_moved { 1000.0 } else { value };
+        let mut observation = Observation { event_at, ..Observation::bare("cxr", package) };
+        observation.attributes.insert("group".to_owned(), group.to_owned());
+        observation.features = (0..10).map(|number| (format!("number_{number}"), now)).collect();
+        observation.features.insert("steady".to_owned(), value);
+        observation
+    };
+    (0..n).map(one).collect()
+}
+
+/// What moved is counted whole and listed in part. The group is the one farthest beyond chance: in a small one chance
+/// alone makes a larger distance.
+pub(super) async fn what_moved_is_found_with_its_group(url: String) {
+    let catalog = open(&url).await;
+    let package = add_package(&catalog).await;
+    catalog.deployment_apply(&watched(), package, "user:test", at(-900)).await.unwrap();
+    let days = |n: i64| at(n * 24 * HOUR);
+    let before = [measured(package, "large", 300, 0, days(0)), measured(package, "small", 50, 0, days(0))];
+    let since = [measured(package, "large", 300, 1, days(30)), measured(package, "small", 50, 2, days(30))];
+    crate::sql::inside::count_observations(&url, &[before.concat(), since.concat()].concat()).await.unwrap();
+    let report = compared(&catalog, days(31)).await;
+    assert_eq!((report.reference.n, report.current.n), (350, 350));
+    assert_eq!((report.n_moved, report.moved.len(), report.n_within_chance, report.n_thin), (10, 8, 1, 0));
+    assert!(report.complete);
+    for number in &report.moved {
+        let group = number.group.as_ref().unwrap();
+        assert_eq!((group.key.as_str(), group.moved.distance.n), ("large", 300), "{number:?}");
+    }
     all_is_well(&catalog).await;
 }
 
@@ -265,7 +359,8 @@ async fn windows_and_groups(catalog: &Arc<dyn Catalog>, now: Timestamp) {
     let long = InputsQuery { from: at(-400 * 24 * HOUR), ..query(Slice::Day, (None, None)) };
     assert_eq!(inputs_report(&**catalog, "cxr", &long, now).await.unwrap_err().kind(), ErrorKind::Conflict);
     let deployment = catalog.deployment_get("cxr").await.unwrap().unwrap();
-    assert_eq!(moved_report(&**catalog, &deployment, now).await.unwrap(), None, "the reference is not over");
-    let later = moved_report(&**catalog, &deployment, at(29 * 24 * HOUR)).await.unwrap().unwrap();
+    let early = moved_report(&**catalog, &deployment, now).await.unwrap();
+    assert_eq!(early, MovedState::NothingYet, "the reference is not over");
+    let later = compared(catalog, at(29 * 24 * HOUR)).await;
     assert_eq!((later.reference.n, later.current.n, later.moved.len(), later.n_thin), (25, 0, 0, 0));
 }

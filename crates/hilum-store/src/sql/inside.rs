@@ -1,10 +1,13 @@
 //! For the conformance suite: what a catalog shows of itself, and was before, beside its traits.
 
+use super::act::Act;
 use super::connection::{Database, Value, values};
 use super::deployments::{WITHHOLD_DEAD, live};
 use super::monitoring::{ALARMS_OPEN, RESTARTED, SIGNALS};
 use super::rollout::SHADOW_WAITING;
 use crate::{CatalogOptions, StoreError};
+use hilum_monitor::Observation;
+use hilum_types::Timestamp;
 
 /// What the gate and the acts that stop ask, with SQLite's plan for it, one step a line: none may read a table that only
 /// grows from end to end. `None` on PostgreSQL, which decides by what the tables hold: its plans say nothing of an empty
@@ -38,4 +41,28 @@ pub(crate) async fn forget_restarts(url: &str) -> Result<(), StoreError> {
     let mut tx = Database::connect(url, &CatalogOptions::default()).await?.begin(WHAT).await?;
     tx.execute(WHAT, "DELETE FROM monitor_fact WHERE kind = 'restart'", vec![]).await?;
     tx.commit(WHAT).await
+}
+
+/// Spoil the stored counts that cover all studies of a day: their bytes end after the version.
+pub(crate) async fn damage_counts(url: &str, is_sketch: bool) -> Result<(), StoreError> {
+    const WHAT: &str = "damage counts";
+    let sql = if is_sketch {
+        "UPDATE sketch SET cell = 'AQ' WHERE level = 'day_all'"
+    } else {
+        "UPDATE tally SET counts = 'AQ' WHERE cut = ''"
+    };
+    let mut tx = Database::connect(url, &CatalogOptions::default()).await?.begin(WHAT).await?;
+    tx.execute(WHAT, sql, vec![]).await?;
+    tx.commit(WHAT).await
+}
+
+/// Count observations as the acts that enter them do, without the rows around them.
+pub(crate) async fn count_observations(url: &str, observations: &[Observation]) -> Result<(), StoreError> {
+    let database = Database::connect(url, &CatalogOptions::default()).await?;
+    let now = Timestamp::from_micros(0);
+    let mut act = Act::begin(&database, "count observations", "system:tallies", now).await?;
+    for observation in observations {
+        super::tallies::observed(&mut act, observation).await?;
+    }
+    act.commit().await
 }

@@ -24,7 +24,7 @@ mod tallies;
 mod work;
 
 #[cfg(feature = "testing")]
-pub(crate) use tallies::forget as forget_tallies;
+pub(crate) use tallies::forget_at as forget_tallies;
 
 use crate::records::{
     BlobRow, BooksLine, Counts, Delivery, DeliveryFilter, DeliveryOutcome, Evaluation, GateDecisionRecord,

@@ -69,6 +69,7 @@ impl Message {
                 "deployment": line(&notice.deployment),
                 "state": notice.state.name(),
                 "destinations": notice.destinations.iter().map(|name| line(name)).collect::<Vec<_>>(),
+                "no_more": notice.no_more.iter().map(|name| line(name)).collect::<Vec<_>>(),
                 "since": notice.at,
                 "version": line(&notice.version),
                 "left": notice.left.as_deref().map(line),
@@ -76,6 +77,7 @@ impl Message {
                 "signal": notice.signal.as_ref().map(signal_json),
                 "n_runs_withheld": notice.withheld.n_runs,
                 "n_deliveries_withheld": notice.withheld.n_deliveries,
+                "n_deliveries_under_way": notice.withheld.n_sending,
                 "results": line_of(&results, TEXT_CHARS_MAX),
                 "next_step": next_step,
                 "link": link,
@@ -215,6 +217,7 @@ mod tests {
             change: NoticeChange::Suspended,
             deployment: "cxr".into(),
             destinations: vec!["pacs".into(), "ris\r\nBcc: x".into()],
+            no_more: vec![],
             at,
             state: DeploymentState::Suspended,
             package: Digest::of(b"1"),
@@ -222,7 +225,7 @@ mod tests {
             left: None,
             rule: signal.as_ref().map(|signal| signal.rule.clone()),
             signal,
-            withheld: Withheld { n_runs: 2, n_deliveries: 1 },
+            withheld: Withheld { n_runs: 2, n_deliveries: 1, n_sending: 0 },
         };
         let notification = Notification {
             key: "0".repeat(26).parse().unwrap(),

@@ -73,15 +73,17 @@ async fn look(context: &Context, books_done_on: &mut String, sending: &mut JoinS
     if *books_done_on != today && context.catalog.books_check_due(now, DAYS_AT_ONCE).await? < DAYS_AT_ONCE {
         *books_done_on = today;
     }
-    context.catalog.tally_due(now, FACTS_AT_ONCE).await?;
     while sending.try_join_next().is_some() {}
     // A server that does not answer holds up its own message, and nobody else's.
     let n_free = AT_ONCE.saturating_sub(sending.len()) as u32;
-    if n_free == 0 {
-        return Ok(());
+    if 0 < n_free {
+        for notification in context.catalog.notification_take(now, HOLD_SECONDS, n_free).await? {
+            sending.spawn(attempt(context.clone(), notification));
+        }
     }
-    for notification in context.catalog.notification_take(now, HOLD_SECONDS, n_free).await? {
-        sending.spawn(attempt(context.clone(), notification));
+    // Last, and no message waits for it: figures come from the rows until everything is counted.
+    if let Err(error) = context.catalog.tally_due(now, FACTS_AT_ONCE).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "what was observed before is not counted yet");
     }
     Ok(())
 }
@@ -134,31 +136,35 @@ async fn send(context: &Context, notification: &Notification) -> Result<Notifica
             }
             (contact.into_iter().collect(), false)
         }
-        About::Change(notice) => (options.contacts_of(&notice.destinations), true),
+        About::Change(notice) => {
+            let told = options.contacts_of(&notice.destinations);
+            if told.is_empty() {
+                tracing::info!(
+                    deployment = notice.deployment,
+                    destinations = notice.destinations.join(", "),
+                    "a deployment changed and its destinations name no contact"
+                );
+            }
+            (told, true)
+        }
     };
     if told.is_empty() {
         return Ok(NotificationOutcome::Nobody);
     }
     let message = Message::of(notification, options.link_base.as_deref());
-    let mut refused = Refused::default();
+    // Side by side: a server that does not answer holds up its own contact only.
+    let mut telling = JoinSet::new();
     for contact in told {
         let place = if one_of_many { format!("{}/", contact.name) } else { String::new() };
-        let n_before = refused.n();
-        for channel in ["email", "webhook"] {
-            let place = format!("{place}{channel}");
-            if notification.channels_done.contains(&place) {
-                continue;
-            }
-            match over(context, contact, channel, &message).await {
-                None => {}
-                Some(Sent::Taken) => context.catalog.notification_channel_done(&notification.key, &place).await?,
-                Some(Sent::Later(error)) => refused.later.push(format!("{place}: {error}")),
-                Some(Sent::Never(error)) => refused.never.push(format!("{place}: {error}")),
-            }
-        }
-        if refused.n() == n_before {
-            tracing::info!(contact = contact.name, alarm.code = notification.code(), "a contact was told");
-        }
+        let (context, contact, message, notification) =
+            (context.clone(), contact.clone(), message.clone(), notification.clone());
+        telling.spawn(async move { tell(&context, &notification, &contact, &place, &message).await });
+    }
+    let mut refused = Refused::default();
+    for one in telling.join_all().await {
+        let one = one?;
+        refused.later.extend(one.later);
+        refused.never.extend(one.never);
     }
     if refused.n() == 0 {
         return Ok(NotificationOutcome::Sent);
@@ -170,6 +176,34 @@ async fn send(context: &Context, notification: &Notification) -> Result<Notifica
         Some(due_at) if !refused.later.is_empty() => NotificationOutcome::Retry { due_at, error: errors },
         _ => NotificationOutcome::Dead { error: errors },
     })
+}
+
+/// One message to one contact, over each of its channels that has not taken it yet; `place` is what is put before a
+/// channel in the list of those that have.
+async fn tell(
+    context: &Context,
+    notification: &Notification,
+    contact: &Contact,
+    place: &str,
+    message: &Message,
+) -> Result<Refused, StoreError> {
+    let mut refused = Refused::default();
+    for channel in ["email", "webhook"] {
+        let place = format!("{place}{channel}");
+        if notification.channels_done.contains(&place) {
+            continue;
+        }
+        match over(context, contact, channel, message).await {
+            None => {}
+            Some(Sent::Taken) => context.catalog.notification_channel_done(&notification.key, &place).await?,
+            Some(Sent::Later(error)) => refused.later.push(format!("{place}: {error}")),
+            Some(Sent::Never(error)) => refused.never.push(format!("{place}: {error}")),
+        }
+    }
+    if refused.n() == 0 {
+        tracing::info!(contact = contact.name, alarm.code = notification.code(), "a contact was told");
+    }
+    Ok(refused)
 }
 
 /// Channels that did not take a message, each with the reason.

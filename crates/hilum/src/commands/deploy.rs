@@ -228,10 +228,10 @@ async fn propose(
     for digest in evidence {
         shown.push(catalog.record_get(&digest.to_ascii_lowercase()).await?);
     }
-    if let Some(stopped) = &deployment.suspension
-        && let Some(rule) = catalog.stopping_rule(deployment).await?
-        && let Err(gap) = recovery(&shown, deployment, stopped.since)
+    if let Some(rule) = catalog.stopping_rule(deployment).await?
+        && let Err(gap) = recovery(&shown, deployment, rule.last_fired_at)
     {
+        let rule = rule.name;
         bail!(
             "rule {rule} of {name} fired, so somebody shows why it may be used again: {gap}; `hilum monitor evidence {name} \
              --record` or `hilum validate` make a record, and --evidence DIGEST names it here"

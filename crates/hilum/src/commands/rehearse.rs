@@ -169,8 +169,9 @@ async fn fill_operating_points(
                 let filter = RecordFilter { kind: Some(RecordKind::Validation), subject, until: None };
                 validations = Some(catalog.record_list(&filter, 100).await?);
             }
-            let of_finding =
-                |body: &Value| body["report"]["protocol"]["document"]["finding"].as_str() == Some(label.as_str());
+            let of_finding = |body: &Value| {
+                body["report"]["protocol"]["document"]["target"]["finding"].as_str() == Some(label.as_str())
+            };
             let found = validations.iter().flatten().find(|record| record.is_intact() && of_finding(&record.body));
             let value = found.and_then(|record| {
                 let point = &record.body["report"]["classification"]["operating_point"]["figure"];

@@ -276,6 +276,40 @@ fn alarms_are_passed_on_and_closed_with_a_cause() {
     assert!(said(site.run(&["audit", "verify"])).0);
 }
 
+/// MV-31: what cannot be counted holds up no message.
+#[test]
+fn messages_are_sent_although_counting_fails() {
+    let Some(python) = python("sqlite3") else { return };
+    let config = format!(
+        "[notify]\ncontacts = ['site']\n\
+         [[notify.contact]]\nname = 'site'\nwebhook = 'http://{}/hooks'\nwebhook_secret = 'key-of-the-hooks'\n",
+        free_port()
+    );
+    let site = Site::new(&config);
+    deploy(&site, "phantom-cxr", "shadow");
+    // A fact from before there were counts whose row is damaged.
+    let edit = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\n\
+                c.execute('UPDATE tally_made SET seq = 0, until_seq = 1000')\n\
+                c.execute(\"INSERT INTO monitor_fact VALUES (999, 'phantom-cxr', 'label', '', 'damaged', '', 0)\")\n\
+                c.commit()\n";
+    let catalog = site.path("data").join("catalog.sqlite");
+    let edited = Command::new(&python).args(["-c", edit, catalog.to_str().unwrap()]).output().unwrap();
+    assert!(edited.status.success(), "{}", String::from_utf8_lossy(&edited.stderr));
+    let running = site.serve("info");
+    raise(&site, &[(signal("ppv-floor", Severity::Review, now()), now())]);
+    wait(
+        || {
+            let alarms = site.json("/api/v1/alarms?open=true");
+            let key = alarms["items"][0]["key"].as_str()?;
+            let detail = site.json(&format!("/api/v1/alarms/{key}"));
+            (0 < detail["notifications"][0]["attempts"].as_u64()?).then_some(())
+        },
+        &format!("nobody tried to send: {}", site.log()),
+    );
+    running.stop();
+    assert!(site.log().contains("what was observed before is not counted yet"), "{}", site.log());
+}
+
 /// MV-20: a study that vanished from the books raises an alarm on the next day, also when nothing ran at midnight.
 #[test]
 fn a_gap_in_the_books_is_an_alarm() {

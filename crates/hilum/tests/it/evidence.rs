@@ -1,16 +1,15 @@
 //! What an auditor does: export twice, verify, break a byte, look for patients; what a maker does: render a card and edit it.
 
-use crate::program::{Site, deploy, destination, wait_for_delivery};
+use crate::program::{CANARIES, Site, deploy, destination, send_canary, wait_for_delivery};
 use hilum_sign::{MakerKey, NewRecord, PersonKey, RecordKind, SignatureMeaning, ToSign};
 use hilum_store::governance::User;
 use hilum_store::{Catalog, CatalogOptions};
-use hilum_testkit::{Acquisition, SimulatedModality, SimulatedPacs, Subject, dx};
+use hilum_testkit::SimulatedPacs;
 use hilum_types::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 fn now() -> Timestamp {
@@ -75,8 +74,6 @@ async fn govern(catalog: &dyn Catalog, package: &str) {
     catalog.record_add(&trained, now()).await.unwrap();
 }
 
-const CANARIES: [&str; 4] = ["CANARYNAME", "CANARYPID", "CANARYACC", "CANARYREF"];
-
 struct Played {
     site: Site,
     key: PathBuf,
@@ -90,15 +87,7 @@ fn played() -> Played {
     let site = Site::new(&destination(&pacs));
     deploy(&site, "phantom-cxr", "active");
     let running = site.serve("info");
-    let mut subject = Subject::seeded(1, Timestamp::from_micros(1_795_424_400_000_000));
-    subject.name = "CANARYNAME^X".into();
-    subject.patient_id = "CANARYPID1".into();
-    subject.accession = "CANARYACC1".into();
-    subject.referring = "CANARYREF^X".into();
-    let phantom = dx(1, &subject, &Acquisition::radiograph(), &[]).unwrap();
-    let modality = SimulatedModality::new("DX1".parse().unwrap(), "HILUM".parse().unwrap(), site.dimse);
-    let ledger = runtime.block_on(modality.send(Arc::<[_]>::from(phantom.instances.clone())));
-    assert_eq!(ledger.failures().count(), 0);
+    let uids = send_canary(&site, &runtime);
     wait_for_delivery(&site);
     running.stop();
     runtime.block_on(async {
@@ -111,7 +100,6 @@ fn played() -> Played {
     let key = site.path("site.pem");
     std::fs::write(&key, pair.to_pem().unwrap()).unwrap();
     std::fs::write(site.path("site.pub.pem"), pair.public().to_pem().unwrap()).unwrap();
-    let uids = [&phantom.study_instance_uid, &phantom.instances[0].sop_instance_uid].map(ToString::to_string);
     Played { site, key, uids: uids.to_vec() }
 }
 

@@ -133,7 +133,12 @@ pub(super) async fn deployment(
     let package = state.catalog.package_get(&deployment.package_digest.to_string()).await.ok();
     let latest = line.weeks.iter().rev().find(|week| 0 < week.n_studies);
     let columns = columns(&line);
-    let moved = moved_report(&*state.catalog, &deployment, state.now()).await?;
+    // It describes and stops nothing; the page with the stop on it must come without it too.
+    let moved = moved_report(&*state.catalog, &deployment, state.now()).await;
+    if let Err(error) = &moved {
+        let cause = error as &dyn std::error::Error;
+        tracing::error!(error = cause, deployment = name.as_str(), "what moved could not be read");
+    }
     let (cause_problem, found) = match cause {
         None => (String::new(), None),
         Some(Ok(found)) => (String::new(), Some(found)),
@@ -159,7 +164,7 @@ pub(super) async fn deployment(
         columns: columns.iter().map(|name| spelled_figure(name)).collect(),
         figures: latest.map(figure_rows).unwrap_or_default(),
         figures_week: latest.map(|week| Moment::of(week.from)),
-        moved: MovedPanel::of(moved.as_ref()),
+        moved: MovedPanel::of(moved.as_ref().ok()),
         alarms: open.iter().map(alarm_row).collect(),
         budget: budget(&deployment, &state, &open).await?,
         causes_of: CauseCode::ALL,
@@ -273,7 +278,8 @@ fn spelled_figure(name: &str) -> String {
 
 fn percent(figure: &Figure) -> (String, String) {
     let Figure { value, lower, upper, .. } = figure;
-    (format!("{:.0} %", value * 100.0), format!("{:.0} to {:.0}", lower * 100.0, upper * 100.0))
+    let percent = |share: &f64| crate::words::percent(*share);
+    (format!("{} %", percent(value)), format!("{} to {}", percent(lower), percent(upper)))
 }
 
 fn figure_rows(week: &Week) -> Vec<FigureRow> {

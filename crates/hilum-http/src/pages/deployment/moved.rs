@@ -3,7 +3,7 @@
 use super::Moment;
 use crate::words::{count, grouped, sentence};
 use hilum_monitor::sketch::{Moved, RUN_SECONDS, THIN};
-use hilum_store::inputs_report::{MovedNumber, MovedReport};
+use hilum_store::inputs_report::{MovedNumber, MovedReport, MovedState};
 
 pub(super) struct MovedRow {
     pub(super) name: String,
@@ -24,12 +24,22 @@ pub(super) struct MovedPanel {
 }
 
 impl MovedPanel {
-    pub(super) fn of(report: Option<&MovedReport>) -> MovedPanel {
-        let Some(report) = report else {
-            let said =
-                "There is nothing after the reference, the first four weeks of the version, to compare with it yet.";
-            return MovedPanel { said: said.to_owned(), rows: vec![] };
+    /// `None`: it could not be read.
+    pub(super) fn of(state: Option<&MovedState>) -> MovedPanel {
+        let said = match state {
+            Some(MovedState::Compared(report)) => return MovedPanel::compared(report),
+            Some(MovedState::NothingYet) => {
+                "There is nothing after the reference, the first four weeks of the version, to compare with it yet."
+            }
+            Some(MovedState::Counting) => {
+                "What was observed is still being counted; what moved is told here when that is done."
+            }
+            None => "What moved could not be read, so nothing is known of it; the log of the server says why.",
         };
+        MovedPanel { said: said.to_owned(), rows: vec![] }
+    }
+
+    fn compared(report: &MovedReport) -> MovedPanel {
         let (reference, current) = (&report.reference, &report.current);
         let days = |span: &hilum_monitor::sketch::Span| {
             format!("{} to {}", Moment::of(span.from).day, Moment::of(span.until.plus_micros(-1)).day)
@@ -41,7 +51,7 @@ impl MovedPanel {
             days(&reference.span),
             count(reference.n, "study", "studies"),
         );
-        said += &match report.moved.len() as u64 {
+        said += &match report.n_moved as u64 {
             0 => "No number moved beyond chance".to_owned(),
             n => format!("{} beyond chance", count(n, "number moved", "numbers moved")),
         };
@@ -51,7 +61,19 @@ impl MovedPanel {
         if 0 < report.n_thin {
             said += &format!("; of {} there are fewer than {THIN} on one side, so nothing is known", report.n_thin);
         }
-        MovedPanel { said: said + ".", rows: report.moved.iter().map(row).collect() }
+        let n_listed = report.moved.len();
+        if n_listed < report.n_moved {
+            said += &format!("; the farthest {n_listed} are listed");
+        }
+        said += ".";
+        if 0 < report.n_moved {
+            let n_compared = count((report.n_moved + report.n_within_chance) as u64, "number", "numbers");
+            said += &format!(" Of {n_compared} about one in twenty is beyond chance by chance.");
+        }
+        if !report.complete {
+            said += " There is more than could be read or kept, so more may have moved.";
+        }
+        MovedPanel { said, rows: report.moved.iter().map(row).collect() }
     }
 }
 
@@ -107,6 +129,49 @@ fn short(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hilum_monitor::sketch::{Distance, Span};
+    use hilum_store::inputs_report::Reference;
+    use hilum_types::Timestamp;
+
+    fn report(n_moved: usize, complete: bool) -> MovedState {
+        let day = |n: i64| Timestamp::from_micros(0).plus_seconds(n * 86_400);
+        let reference = |from, until| Reference { span: Span { from: day(from), until: day(until) }, n: 100 };
+        let distance = Distance {
+            jensen_shannon: 0.4,
+            jensen_shannon_by_chance: 0.2,
+            psi: 1.0,
+            psi_by_chance: 0.3,
+            n_reference: 90,
+            n: 80,
+        };
+        let moved = |n: usize| Moved { name: format!("noise_{n}"), before: 10.0, now: 12.5, distance };
+        let number = |n: usize| MovedNumber { moved: moved(n), group: None };
+        MovedState::Compared(MovedReport {
+            reference: reference(0, 28),
+            current: reference(28, 56),
+            moved: (0..n_moved.min(8)).map(number).collect(),
+            n_moved,
+            n_within_chance: 29,
+            n_thin: 2,
+            complete,
+        })
+    }
+
+    #[test]
+    fn what_moved_is_said_whole() {
+        let said = |state: &MovedState| MovedPanel::of(Some(state)).said;
+        let panel = MovedPanel::of(Some(&report(11, true)));
+        let told = "29 Jan 1970 to 25 Feb 1970 (100 studies) beside the reference, 1 Jan 1970 to 28 Jan 1970 (100 \
+                    studies). 11 numbers moved beyond chance, 29 did not; of 2 there are fewer than 50 on one side, so \
+                    nothing is known; the farthest 8 are listed. Of 40 numbers about one in twenty is beyond chance by \
+                    chance.";
+        assert_eq!((panel.said.as_str(), panel.rows.len()), (told, 8));
+        assert_eq!((panel.rows[0].name.as_str(), panel.rows[0].share), ("Noise 0", 40));
+        assert!(!said(&report(8, true)).contains("listed"));
+        assert!(said(&report(0, false)).ends_with("There is more than could be read or kept, so more may have moved."));
+        assert!(said(&MovedState::Counting).contains("still being counted"));
+        assert!(MovedPanel::of(None).said.contains("could not be read"));
+    }
 
     #[test]
     fn numbers_are_short() {

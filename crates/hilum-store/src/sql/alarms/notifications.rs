@@ -104,7 +104,9 @@ pub(super) async fn notification_channel_done(
 ) -> Result<(), StoreError> {
     const WHAT: &str = "note that a message was taken";
     let mut tx = catalog.database.begin(WHAT).await?;
-    let sql = "SELECT channels_done FROM notification WHERE notification_key = $1";
+    // Several channels of a message answer at once, and none takes the answer of another one away.
+    let lock = if tx.is_postgres() { "FOR UPDATE" } else { "" };
+    let sql = format!("SELECT channels_done FROM notification WHERE notification_key = $1 {lock}");
     let row = tx.row(WHAT, sql, values![key]).await?.ok_or(StoreError::NotFound("notification"))?;
     let mut done: Vec<String> = row.json("channels_done")?;
     if !done.iter().any(|known| known == channel) {

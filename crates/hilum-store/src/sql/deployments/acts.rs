@@ -68,12 +68,25 @@ pub(in crate::sql) async fn deployment_apply(
     let cause = Cause { act: ChangeAct::Applied, by: actor, reason: "", evidence: &[] };
     let detail = write(&mut act, &after, &cause).await?;
     act.audit(AuditAction::DeploymentApplied, AuditSubject::new(SubjectKind::Deployment, &spec.name), &detail);
+    let mut withheld = Withheld::default();
     if state == DeploymentState::Retired {
         let reason = Reason::new("deployment.retired", "the model was retired at this site");
-        cancel_work(&mut act, &spec.name, &reason).await?;
+        withheld = cancel_work(&mut act, &spec.name, &reason).await?;
+    }
+    if let Some(before) = before.as_ref().filter(|before| delivers_otherwise(before, &after)) {
+        let why = Why::said(actor, "");
+        inform(&mut act, &why.changed(NoticeChange::Promoted, before, &after, withheld)).await?;
     }
     act.commit().await?;
     Ok(after)
+}
+
+/// Whether a declaration changes whether, from which version or whereto results are delivered.
+fn delivers_otherwise(before: &Deployment, after: &Deployment) -> bool {
+    before.state != after.state
+        || before.package_digest != after.package_digest
+        || before.spec.reading_mode != after.spec.reading_mode
+        || before.spec.destinations != after.spec.destinations
 }
 
 /// What a rollback returns to after `before` is changed to `package`.
@@ -198,7 +211,7 @@ pub(in crate::sql) async fn suspend(
         reason,
     );
     let withheld = cancel_work(act, name, &withheld).await?;
-    detail["n_jobs_cancelled"] = json!(withheld.n_runs + withheld.n_deliveries);
+    detail["n_jobs_cancelled"] = json!(withheld.n_runs + withheld.n_deliveries + withheld.n_sending);
     detail["reason"] = json!(reason);
     let subject = AuditSubject::new(SubjectKind::Deployment, name);
     act.audit_event(AuditEvent::new(act.now, by, AuditAction::DeploymentSuspended, subject).detail(&detail));
@@ -233,7 +246,7 @@ pub(in crate::sql) async fn deployment_resume(
         let change = approved_change(&changes, &expected).map_err(|gap| {
             let gap = gap.unwrap_or_else(|| "nobody has approved exactly this".to_owned());
             let why = match &by_rule {
-                Some(rule) => format!("rule {rule} of {name} fired"),
+                Some(rule) => format!("rule {} of {name} fired", rule.name),
                 None => format!("{name} is clinical"),
             };
             refused(format!(
@@ -242,11 +255,11 @@ pub(in crate::sql) async fn deployment_resume(
             ))
         })?;
         evidence.push(change.digest);
-        let since = deployment.suspension.as_ref().map_or(now, |suspension| suspension.since);
         let shown = evidence_of(&mut act, &change.body).await?;
         if let Some(rule) = by_rule
-            && let Err(gap) = recovery(&shown, &deployment, since)
+            && let Err(gap) = recovery(&shown, &deployment, rule.last_fired_at)
         {
+            let rule = rule.name;
             let why = format!(
                 "rule {rule} of {name} fired, and the approved change does not show why it may be used again: {gap}; \
                  `hilum monitor evidence {name} --record` or `hilum validate` make a record, and \

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 struct LiveJob {
     key: JobKey,
     is_delivery: bool,
+    is_leased: bool,
     study_key: StudyKey,
     revision: u32,
     delivery_key: Option<DeliveryKey>,
@@ -65,6 +66,7 @@ async fn live_jobs(act: &mut Act, which: &str, values: Vec<Value>) -> Result<Vec
         jobs.push(LiveJob {
             key: row.parse("job_key")?,
             is_delivery: row.text("kind")? == "deliver",
+            is_leased: row.text("state")? == "leased",
             study_key: row.parse("study_key")?,
             revision: row.number("revision")?,
             delivery_key: row.parse_or_none("delivery_key")?,
@@ -77,7 +79,8 @@ async fn live_jobs(act: &mut Act, which: &str, values: Vec<Value>) -> Result<Vec
 /// Without an order: asked for one by key, SQLite reads every job that ever was.
 pub(in crate::sql) fn live(which: &str) -> String {
     format!(
-        "SELECT job_key, kind, study_key, revision, delivery_key FROM job WHERE {which} AND state IN ('queued', 'leased')"
+        "SELECT job_key, kind, state, study_key, revision, delivery_key FROM job \
+         WHERE {which} AND state IN ('queued', 'leased')"
     )
 }
 
@@ -103,6 +106,10 @@ async fn cancel(act: &mut Act, deployment: &str, jobs: &[LiveJob], reason: &Reas
     for (study_key, revision) in withheld {
         end_without_run(act, &study_key, revision, deployment, None, &ended).await?;
     }
-    let n_deliveries = jobs.iter().filter(|job| job.is_delivery).count() as u64;
-    Ok(Withheld { n_runs: jobs.len() as u64 - n_deliveries, n_deliveries })
+    let n = |counts: fn(&LiveJob) -> bool| jobs.iter().filter(|job| counts(job)).count() as u64;
+    Ok(Withheld {
+        n_runs: n(|job| !job.is_delivery),
+        n_deliveries: n(|job| job.is_delivery && !job.is_leased),
+        n_sending: n(|job| job.is_delivery && job.is_leased),
+    })
 }

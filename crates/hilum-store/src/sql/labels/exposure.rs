@@ -29,7 +29,7 @@ pub(super) async fn shown(act: &mut Act, new: &NewLabel, revision: u32) -> Resul
         if !waits_for_first_read(act, new, &name, row.time("released_at")?).await? {
             return Ok(Shown::Yes);
         }
-        match revealed(act, new, &name, revision).await? {
+        match revealed(act, new, &name, revision.max(of_revision)).await? {
             Shown::Yes => return Ok(Shown::Yes),
             Shown::Perhaps => worst = Shown::Perhaps,
             Shown::No => {}

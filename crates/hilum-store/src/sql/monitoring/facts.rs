@@ -1,9 +1,10 @@
 //! How facts enter, inside the acts that make them, and what of the fold's state they touch.
 
 use super::carry_out::carry_out;
+use crate::monitoring::StoppingRule;
 use crate::sql::acquisition::enter_group;
 use crate::sql::act::Act;
-use crate::sql::connection::{json_text, values};
+use crate::sql::connection::{Row, json_text, values};
 use crate::sql::deployments::current;
 use crate::{StoreError, StudyKey};
 use hilum_monitor::fold::{feeds, touched};
@@ -71,20 +72,23 @@ pub(in crate::sql) async fn enter_observation(
     fold(act, &deployment, &Fact::Observed(&observation)).await
 }
 
-/// A study feeds a rule once per version: the rules that an earlier revision of it has fed are left out.
+/// A study feeds a rule once per version: the rules that an earlier revision of it has fed are left out. What was fed
+/// before the version was taken into use again is forgotten with the detectors.
 async fn leave_out_fed(
     act: &mut Act,
     deployment: &mut Deployment,
     observation: &Observation,
 ) -> Result<(), StoreError> {
+    let restarted_at = restarted_at(act, deployment).await?;
     let Some(plan) = deployment.spec.monitoring.as_mut().filter(|_| 1 < observation.revision) else { return Ok(()) };
-    let sql =
-        "SELECT record FROM observation WHERE study_key = $1 AND deployment = $2 AND package = $3 AND revision <> $4";
+    let sql = "SELECT record FROM observation WHERE study_key = $1 AND deployment = $2 AND package = $3 AND revision <> $4 \
+               AND recorded_at >= $5";
     let columns = values![
         observation.study_key.as_str(),
         observation.deployment.as_str(),
         observation.package,
         observation.revision,
+        restarted_at,
     ];
     for row in act.rows(sql, columns).await? {
         let earlier: Observation = row.json("record")?;
@@ -126,19 +130,30 @@ pub(in crate::sql) async fn restarted_at(act: &mut Act, deployment: &Deployment)
 pub(in crate::sql) const RESTARTED: &str =
     "SELECT MAX(recorded_at) AS at FROM monitor_fact WHERE deployment = $1 AND kind = 'restart'";
 
-/// What fired first since a deployment was suspended: `$1` is its name, `$2` since when.
-pub(super) const FIRED: &str = "SELECT rule FROM signal WHERE deployment = $1 AND at >= $2 \
+/// What fired first since a deployment was suspended, and when anything fired last: `$1` is its name, `$2` since when.
+pub(super) const FIRED: &str = "SELECT rule, MAX(at) OVER () AS last_at FROM signal WHERE deployment = $1 AND at >= $2 \
                                 AND action IN ('suspended', 'stopped_already') ORDER BY seq LIMIT 1";
 
 /// [`Monitoring::stopping_rule`](crate::monitoring::Monitoring::stopping_rule), inside an act.
 pub(in crate::sql) async fn stopping_rule(
     act: &mut Act,
     deployment: &Deployment,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<StoppingRule>, StoreError> {
     let Some(stopped) = &deployment.suspension else { return Ok(None) };
     let fired = act.row(FIRED, values![deployment.spec.name.as_str(), stopped.since]).await?;
-    let fired = fired.map(|row| row.text("rule")).transpose()?;
-    Ok(fired.or_else(|| deployment.stopped_by_rule().map(str::to_owned)))
+    stopping_rule_of(deployment, stopped.since, fired.as_ref())
+}
+
+/// Of a deployment suspended since `since`, and the row of [`FIRED`].
+pub(super) fn stopping_rule_of(
+    deployment: &Deployment,
+    since: Timestamp,
+    fired: Option<&Row>,
+) -> Result<Option<StoppingRule>, StoreError> {
+    if let Some(row) = fired {
+        return Ok(Some(StoppingRule { name: row.text("rule")?, last_fired_at: row.time("last_at")?.max(since) }));
+    }
+    Ok(deployment.stopped_by_rule().map(|name| StoppingRule { name: name.to_owned(), last_fired_at: since }))
 }
 
 /// Begin afresh, inside the act that takes a version into use, or into use again.

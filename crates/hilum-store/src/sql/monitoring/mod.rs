@@ -7,7 +7,7 @@ mod read;
 
 use super::SqlCatalog;
 use crate::StoreError;
-use crate::monitoring::{MonitorCounts, Monitoring, ObservationFilter, StoredSignal};
+use crate::monitoring::{MonitorCounts, Monitoring, ObservationFilter, StoppingRule, StoredSignal};
 use async_trait::async_trait;
 use hilum_gate::EvidenceFacts;
 use hilum_monitor::figures::LabelledObservation;
@@ -67,7 +67,7 @@ impl Monitoring for SqlCatalog {
         read::labelled_list(self, filter, limit).await
     }
 
-    async fn stopping_rule(&self, deployment: &Deployment) -> Result<Option<String>, StoreError> {
+    async fn stopping_rule(&self, deployment: &Deployment) -> Result<Option<StoppingRule>, StoreError> {
         read::stopping_rule(self, deployment).await
     }
 

@@ -1,8 +1,8 @@
 //! Reading what was observed and signalled.
 
-use super::facts::{FIRED, RESTARTED};
+use super::facts::{FIRED, RESTARTED, stopping_rule_of};
 use crate::StoreError;
-use crate::monitoring::{ObservationFilter, StoredSignal};
+use crate::monitoring::{ObservationFilter, StoppingRule, StoredSignal};
 use crate::sql::SqlCatalog;
 use crate::sql::connection::{in_list, values};
 use hilum_gate::EvidenceFacts;
@@ -137,12 +137,14 @@ pub(super) async fn labelled_list(
         .collect()
 }
 
-pub(super) async fn stopping_rule(catalog: &SqlCatalog, deployment: &Deployment) -> Result<Option<String>, StoreError> {
+pub(super) async fn stopping_rule(
+    catalog: &SqlCatalog,
+    deployment: &Deployment,
+) -> Result<Option<StoppingRule>, StoreError> {
     let Some(stopped) = &deployment.suspension else { return Ok(None) };
     let columns = values![deployment.spec.name.as_str(), stopped.since];
     let fired = catalog.database.row("look for a rule that stopped", FIRED, columns).await?;
-    let fired = fired.map(|row| row.text("rule")).transpose()?;
-    Ok(fired.or_else(|| deployment.stopped_by_rule().map(str::to_owned)))
+    stopping_rule_of(deployment, stopped.since, fired.as_ref())
 }
 
 pub(super) async fn cell_list(

@@ -51,8 +51,9 @@ pub(super) async fn tally_due(catalog: &SqlCatalog, now: Timestamp, limit: u32) 
     if n < limit.max(1) {
         reached = until_seq;
     }
-    sums.write(&mut act).await?;
-    act.execute("UPDATE tally_made SET seq = $1 WHERE id = 1", values![reached]).await?;
+    if sums.write_step(&mut act).await? {
+        act.execute("UPDATE tally_made SET seq = $1 WHERE id = 1", values![reached]).await?;
+    }
     act.commit().await?;
     Ok(n)
 }
@@ -91,11 +92,8 @@ async fn old_labels(act: &mut Act, key: &str, sums: &mut Sums) -> Result<(), Sto
     Ok(())
 }
 
-/// See [`crate::testing::forget_tallies`].
-#[cfg(feature = "testing")]
-pub(crate) async fn forget(url: &str) -> Result<(), StoreError> {
-    let catalog = SqlCatalog::open(url, &crate::CatalogOptions::default()).await?;
-    let mut act = Act::begin(&catalog.database, WHAT, "system:tallies", Timestamp::from_micros(0)).await?;
+/// Throw away every sketch and count, and take what is entered by now for facts that are not counted yet.
+pub(super) async fn forget(act: &mut Act) -> Result<(), StoreError> {
     for sql in [
         "DELETE FROM sketch",
         "DELETE FROM tally",
@@ -104,5 +102,14 @@ pub(crate) async fn forget(url: &str) -> Result<(), StoreError> {
     ] {
         act.execute(sql, vec![]).await?;
     }
+    Ok(())
+}
+
+/// See [`crate::testing::forget_tallies`].
+#[cfg(feature = "testing")]
+pub(crate) async fn forget_at(url: &str) -> Result<(), StoreError> {
+    let catalog = SqlCatalog::open(url, &crate::CatalogOptions::default()).await?;
+    let mut act = Act::begin(&catalog.database, WHAT, "system:tallies", Timestamp::from_micros(0)).await?;
+    forget(&mut act).await?;
     act.commit().await
 }

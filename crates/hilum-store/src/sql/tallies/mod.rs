@@ -5,7 +5,7 @@ mod read;
 mod write;
 
 #[cfg(feature = "testing")]
-pub(crate) use due::forget;
+pub(crate) use due::forget_at;
 
 use super::SqlCatalog;
 use super::act::Act;
@@ -34,8 +34,10 @@ pub(super) async fn labelled(act: &mut Act, label: &Label) -> Result<(), StoreEr
     let mut sums = Sums::default();
     count_labels(&mut sums, before, -1);
     count_labels(&mut sums, after, 1);
+    sums.write(act).await?;
+    // After the sums: where counting began anew with them, no label is counted but this one.
     act.execute("UPDATE label SET tallied = 1 WHERE label_key = $1", values![label.key.as_str()]).await?;
-    sums.write(act).await
+    Ok(())
 }
 
 /// Labels of the same study, deployment and finding, in the order of entry, with what was observed.

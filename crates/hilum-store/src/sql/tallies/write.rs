@@ -2,12 +2,13 @@
 
 use super::super::act::Act;
 use super::super::connection::{Value, values};
+use super::due::forget;
 use crate::StoreError;
 use crate::tallies::{pack, unpack};
 use hilum_monitor::Observation;
 use hilum_monitor::figures::Counts;
-use hilum_monitor::sketch::{Level, Sketch};
-use hilum_registry::monitoring::CUTS;
+use hilum_monitor::sketch::{Level, Sketch, SketchError};
+use hilum_registry::monitoring::{CUTS, NOT_STATED};
 use hilum_types::{Digest, Timestamp};
 use std::collections::BTreeMap;
 
@@ -17,16 +18,19 @@ const ROWS_AT_ONCE: usize = 8;
 /// Group of studies that state none.
 const NO_GROUP: &str = "-";
 
-/// The value of an attribute that a study does not state, as figures name it.
-const NOT_STATED: &str = "(not stated)";
-
 /// Deployment, package, level or cut, begin, group or value.
 type Key = (String, Digest, &'static str, i64, String);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Sums {
     sketches: BTreeMap<Key, Sketch>,
     counts: BTreeMap<Key, Counts>,
+}
+
+/// A row that is kept and cannot be read.
+struct Damage {
+    table: &'static str,
+    source: SketchError,
 }
 
 /// Level of sketches of all groups; hours have none.
@@ -68,21 +72,53 @@ impl Sums {
         }
     }
 
+    /// Add them to what is kept. Where that cannot be read, counting begins anew and these sums are the first: what is
+    /// derived never stops the act that it is derived from.
     pub(super) async fn write(mut self, act: &mut Act) -> Result<(), StoreError> {
-        self.write_sketches(act).await?;
-        self.write_counts(act).await
+        match self.with_kept(act).await? {
+            Ok(whole) => whole.insert(act).await,
+            Err(damage) => {
+                begin_anew(act, &damage).await?;
+                self.insert(act).await
+            }
+        }
     }
 
-    async fn write_sketches(&mut self, act: &mut Act) -> Result<(), StoreError> {
-        let keys: Vec<Key> = self.sketches.keys().cloned().collect();
+    /// As [`Sums::write`], for facts that are counted in steps. `false`: counting began anew, and these come again.
+    pub(super) async fn write_step(mut self, act: &mut Act) -> Result<bool, StoreError> {
+        match self.with_kept(act).await? {
+            Ok(whole) => whole.insert(act).await.map(|()| true),
+            Err(damage) => begin_anew(act, &damage).await.map(|()| false),
+        }
+    }
+
+    /// These sums and what is kept, together.
+    async fn with_kept(&mut self, act: &mut Act) -> Result<Result<Sums, Damage>, StoreError> {
+        self.counts.retain(|_, counts| !counts.is_empty());
+        let mut whole = self.clone();
+        let keys: Vec<&Key> = self.sketches.keys().collect();
         for keys in keys.chunks(ROWS_AT_ONCE) {
             for (key, kept) in kept(act, keys, &SKETCH).await? {
-                if let Some(sketch) = self.sketches.get_mut(&key) {
-                    let damaged = |_| StoreError::DamagedRow { column: "cell" };
-                    sketch.merge_encoded(&kept, None).map_err(damaged)?;
+                let Some(sketch) = whole.sketches.get_mut(&key) else { continue };
+                if let Err(source) = kept.and_then(|bytes| sketch.merge_encoded(&bytes, None)) {
+                    return Ok(Err(Damage { table: SKETCH.name, source }));
                 }
             }
         }
+        let keys: Vec<&Key> = self.counts.keys().collect();
+        for keys in keys.chunks(ROWS_AT_ONCE) {
+            for (key, kept) in kept(act, keys, &TALLY).await? {
+                let Some(counts) = whole.counts.get_mut(&key) else { continue };
+                match kept.and_then(|bytes| Counts::decode(&bytes)) {
+                    Ok(kept) => counts.add(&kept, 1),
+                    Err(source) => return Ok(Err(Damage { table: TALLY.name, source })),
+                }
+            }
+        }
+        Ok(Ok(whole))
+    }
+
+    async fn insert(&self, act: &mut Act) -> Result<(), StoreError> {
         let mut columns = Vec::with_capacity(self.sketches.len() * 7);
         for (key, sketch) in &self.sketches {
             columns.extend(key_values(key));
@@ -91,21 +127,7 @@ impl Sums {
         let head = "INSERT INTO sketch (deployment, package, level, start_at, group_key, n, cell) VALUES";
         let tail = "ON CONFLICT (deployment, package, level, start_at, group_key) \
                     DO UPDATE SET n = excluded.n, cell = excluded.cell";
-        act.insert(head, tail, 7, columns).await
-    }
-
-    async fn write_counts(&mut self, act: &mut Act) -> Result<(), StoreError> {
-        self.counts.retain(|_, counts| !counts.is_empty());
-        let keys: Vec<Key> = self.counts.keys().cloned().collect();
-        for keys in keys.chunks(ROWS_AT_ONCE) {
-            for (key, kept) in kept(act, keys, &TALLY).await? {
-                let damaged = |_| StoreError::DamagedRow { column: "counts" };
-                let kept = Counts::decode(&kept).map_err(damaged)?;
-                if let Some(counts) = self.counts.get_mut(&key) {
-                    counts.add(&kept, 1);
-                }
-            }
-        }
+        act.insert(head, tail, 7, columns).await?;
         let mut columns = Vec::with_capacity(self.counts.len() * 6);
         for (key, counts) in &self.counts {
             columns.extend(key_values(key));
@@ -116,6 +138,17 @@ impl Sums {
         act.insert(head, tail, 6, columns).await
     }
 }
+
+/// Throw away what is kept, so that everything entered before is counted again from the rows, and tell of it.
+async fn begin_anew(act: &mut Act, damage: &Damage) -> Result<(), StoreError> {
+    forget(act).await?;
+    let Damage { table, source } = damage;
+    let text = format!("a row of {table} cannot be read ({source}); everything is counted again from the observations");
+    act.alarm("counts-damaged", &text, None, None).await
+}
+
+/// The bytes of a row, when its text is one that bytes are kept as.
+type Stored = Result<Vec<u8>, SketchError>;
 
 struct Table {
     name: &'static str,
@@ -135,7 +168,7 @@ fn key_values(key: &Key) -> Vec<Value> {
 }
 
 /// What is kept under `keys`. Every term of the condition is a whole primary key, so that no back end scans.
-async fn kept(act: &mut Act, keys: &[Key], table: &Table) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
+async fn kept(act: &mut Act, keys: &[&Key], table: &Table) -> Result<Vec<(Key, Stored)>, StoreError> {
     let [_, _, kind_column, _, value_column] = table.key;
     let mut columns = Vec::with_capacity(ROWS_AT_ONCE * 5);
     // Padded, so that only a handful of statements is ever prepared.
@@ -155,10 +188,9 @@ async fn kept(act: &mut Act, keys: &[Key], table: &Table) -> Result<Vec<(Key, Ve
         let (deployment, package) = (row.text("deployment")?, row.parse::<Digest>("package")?);
         let (kind, start, value) = (row.text(kind_column)?, row.int("start_at")?, row.text(value_column)?);
         let is_it =
-            |key: &&Key| key.0 == deployment && key.1 == package && key.2 == kind && key.3 == start && key.4 == value;
+            |key: &&&Key| key.0 == deployment && key.1 == package && key.2 == kind && key.3 == start && key.4 == value;
         let Some(key) = keys.iter().find(is_it) else { continue };
-        let damaged = StoreError::DamagedRow { column: table.content };
-        found.push((key.clone(), unpack(&row.text(table.content)?).ok_or(damaged)?));
+        found.push(((*key).clone(), unpack(&row.text(table.content)?).ok_or(SketchError::Number)));
     }
     Ok(found)
 }
