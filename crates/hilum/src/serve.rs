@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -40,6 +41,7 @@ fn raise_file_limit() {
 /// `hilum serve`.
 pub(crate) async fn serve(path: &Path) -> Result<ExitCode> {
     let config = Config::read(path)?;
+    let mut signals = StopSignals::listen()?;
     raise_file_limit();
     let running = Running::start(&config, Arc::new(SystemClock)).await?;
     tracing::info!(dimse = %running.dimse_address(), http = %running.http_address, "serving");
@@ -49,7 +51,7 @@ pub(crate) async fn serve(path: &Path) -> Result<ExitCode> {
     if let Some(address) = running.oip.grpc_address {
         tracing::info!(%address, "serving the inference protocol over gRPC");
     }
-    wait_for_signal().await?;
+    signals.wait().await;
     tracing::info!("stopping: what is in flight is finished first");
     running.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -59,13 +61,14 @@ pub(crate) async fn serve(path: &Path) -> Result<ExitCode> {
 pub(crate) async fn work(path: &Path) -> Result<ExitCode> {
     let config = Config::read(path)?;
     anyhow::ensure!(0 < config.worker.slots, "[worker] slots is 0, so there is nothing for `hilum work` to do");
+    let mut signals = StopSignals::listen()?;
     let catalog = open_catalog(&config).await?;
     let (stop, stopped) = watch::channel(false);
     let clock = Arc::new(SystemClock);
     let (spans, traces) = start_traces(&config);
     let worker = start_worker(&config, catalog, open_blobs(&config)?, models(&config), clock, spans, stopped)?;
     tracing::info!(slots = config.worker.slots, "working");
-    wait_for_signal().await?;
+    signals.wait().await;
     stop.send_replace(true);
     if tokio::time::timeout(GRACE, worker).await.is_err() {
         tracing::warn!("a job was still running; another worker takes it over when its lease ends");
@@ -76,12 +79,27 @@ pub(crate) async fn work(path: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn wait_for_signal() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen for SIGINT"),
-        _ = terminate.recv() => Ok(()),
+/// SIGTERM and SIGINT from the begin of the program on: one that comes while it still starts is not lost, and does not end
+/// it halfway.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<StopSignals> {
+        Ok(StopSignals {
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+        })
+    }
+
+    /// Returns once one of them has come.
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => (),
+            _ = self.interrupt.recv() => (),
+        }
     }
 }
 
