@@ -52,8 +52,9 @@ pub(crate) struct DemoArgs {
     /// End by itself; exit status 0 only if everything went as the story has it.
     #[arg(long)]
     once: bool,
-    /// Catalog to use instead of SQLite, such as `postgres://...`.
-    #[arg(long, value_name = "URL", env = "HILUM_CATALOG_URL")]
+    /// Empty catalog to use instead of SQLite in the folder, such as `postgres://...`. It is kept in the folder's
+    /// configuration; `HILUM_CATALOG_URL` names one too, and stands in no file.
+    #[arg(long, value_name = "URL")]
     catalog_url: Option<String>,
 }
 
@@ -72,6 +73,7 @@ pub(crate) struct House {
 /// Play the story.
 pub(crate) async fn demo(arguments: DemoArgs) -> Result<ExitCode> {
     let begun = Instant::now();
+    let has_catalog_of_its_own = setup::refuse_catalog_in_use(arguments.catalog_url.as_deref()).await?;
     let temporary = match &arguments.data_dir {
         Some(_) => None,
         None => Some(tempfile::tempdir().context("cannot create a temporary folder")?),
@@ -104,10 +106,18 @@ pub(crate) async fn demo(arguments: DemoArgs) -> Result<ExitCode> {
     }
     if !arguments.once {
         println!("Sign in as  {} with the password {}", people::READER, house.people.password);
-        println!("Ctrl-C ends the demo{}.", if temporary.is_some() { " and removes its data" } else { "" });
+        let removed = match (&temporary, has_catalog_of_its_own) {
+            (None, _) => "",
+            (Some(_), true) => " and removes its data",
+            (Some(_), false) => " and removes its folder; the catalog that was named keeps what was played",
+        };
+        println!("Ctrl-C ends the demo{removed}.");
         tokio::signal::ctrl_c().await?;
     }
     house.running.stop().await;
+    if let Some(temporary) = temporary {
+        temporary.close().context("the temporary folder cannot be removed")?;
+    }
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -121,8 +131,11 @@ async fn open_house(folder: &std::path::Path, catalog_url: Option<&str>) -> Resu
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let pacs = SimulatedPacs::start_on(anywhere, "PACS".parse()?, Keep::Digest, busy).await?;
     println!("archive    PACS listens on {}", pacs.address());
-    let (_, config) = setup::write_config(folder, pacs.address(), catalog_url)?;
+    let config = setup::write_config(folder, pacs.address(), catalog_url, [anywhere; 2])?;
     let running = Running::start(&config, clock.clone()).await?;
+    // The ports that the system chose, so that the folder can be served again.
+    let chosen = [running.dimse_address(), running.http_address];
+    let config = setup::write_config(folder, pacs.address(), catalog_url, chosen)?;
     println!("hilum      HILUM listens on {}, pages on http://{}", running.dimse_address(), running.http_address);
     let people = People::enter(&*running.catalog, &*clock).await?;
     Ok(House { running, clock, config, folder: folder.to_owned(), pacs, people, first_day })

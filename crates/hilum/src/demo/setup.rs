@@ -8,11 +8,12 @@ use anyhow::{Context, Result};
 use hilum_gate::plan_promotion;
 use hilum_registry::{Deployment, DeploymentSpec, DeploymentState};
 use hilum_store::records::Package;
+use hilum_store::{Catalog, CatalogOptions};
 use hilum_types::Clock;
 use hilum_worker::Proof;
 use rust_embed::RustEmbed;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Deployment of the radiograph classifier.
 pub(crate) const CLASSIFIER: &str = "phantom-cxr";
@@ -31,20 +32,59 @@ struct DemoModels;
 /// How long nothing must have come before a study is complete, in simulated seconds.
 pub(crate) const QUIET_SECONDS: i64 = 60;
 
-/// Write the configuration into the folder and read it as any other. Ports are chosen by the system, and kept in the
-/// file when the folder is used again.
-pub(crate) fn write_config(folder: &Path, pacs: SocketAddr, catalog_url: Option<&str>) -> Result<(PathBuf, Config)> {
+/// Refuse a catalog in use, before anything is entered by a clock that runs in the past. It is named by `option`, or
+/// else by the environment. Says whether neither names one: then the demo has one of its own, in its folder.
+pub(crate) async fn refuse_catalog_in_use(option: Option<&str>) -> Result<bool> {
+    let environment = std::env::var("HILUM_CATALOG_URL").ok();
+    let (url, named_by, remedy) = match (option, &environment) {
+        (Some(url), _) => (url, "--catalog-url", "leave the option out"),
+        (None, Some(url)) => (url.as_str(), "HILUM_CATALOG_URL", "unset the variable"),
+        (None, None) => return Ok(true),
+    };
+    let catalog = hilum_store::catalog::open(url, &CatalogOptions::default()).await?;
+    let held = held(&*catalog).await?;
+    anyhow::ensure!(
+        held.is_empty(),
+        "the catalog that {named_by} names holds {}; the demo plays weeks that never were, so {remedy}, or name an \
+         empty database",
+        held.join(", ")
+    );
+    Ok(false)
+}
+
+/// What stands in a catalog, such as `1 package`; nothing in an empty one.
+async fn held(catalog: &dyn Catalog) -> Result<Vec<String>> {
+    let counts = catalog.counts().await?;
+    let n_studies = counts.n_studies_receiving + counts.n_studies_complete;
+    let all = [
+        (n_studies, "study", "studies"),
+        (catalog.deployment_list().await?.len() as u64, "deployment", "deployments"),
+        (catalog.package_list().await?.len() as u64, "package", "packages"),
+        (catalog.user_list().await?.len() as u64, "user", "users"),
+    ];
+    let there = all.into_iter().filter(|(n, ..)| 0 < *n);
+    Ok(there.map(|(n, one, many)| format!("{n} {}", if n == 1 { one } else { many })).collect())
+}
+
+/// Write the configuration into the folder and read it as any other; `listen` is where DICOM and HTTP are served. A
+/// catalog that only the environment names is left out of the file.
+pub(crate) fn write_config(
+    folder: &Path,
+    pacs: SocketAddr,
+    catalog_url: Option<&str>,
+    listen: [SocketAddr; 2],
+) -> Result<Config> {
     let path = folder.join("hilum.toml");
-    let catalog = catalog_url.map(|url| format!("[catalog]\nurl = {url:?}\n\n")).unwrap_or_default();
-    let (dimse, http) = (free_port(11112)?, free_port(8042)?);
+    let url = catalog_url.map(|url| format!("url = {url:?}\n")).unwrap_or_default();
+    let [dimse, http] = listen;
     let text = format!(
         "# Written by `hilum demo`.\n\
          data_dir = \"data\"\n\n\
-         {catalog}\
-         [dimse]\nlisten = \"127.0.0.1:{dimse}\"\nae_title = \"HILUM\"\n\n\
+         [catalog]\n{url}\n\
+         [dimse]\nlisten = \"{dimse}\"\nae_title = \"HILUM\"\n\n\
          [[dimse.peer]]\nae_title = \"{UPDATED}\"\naddress = \"127.0.0.1\"\n\n\
          [[dimse.peer]]\nae_title = \"{OTHER}\"\naddress = \"127.0.0.1\"\n\n\
-         [http]\nlisten = \"127.0.0.1:{http}\"\n\n\
+         [http]\nlisten = \"{http}\"\n\n\
          [study]\nquiet_seconds = {QUIET_SECONDS}\n\n\
          [storage]\nreserve_mib = 64\n\n\
          [delivery]\nretry_seconds_first = 1\n\n\
@@ -53,16 +93,12 @@ pub(crate) fn write_config(folder: &Path, pacs: SocketAddr, catalog_url: Option<
         pacs.port()
     );
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    let config = Config::read(&path)?;
-    Ok((path, config))
-}
-
-/// The usual port when it is free, else one the system chooses.
-fn free_port(usual: u16) -> Result<u16> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", usual))
-        .or_else(|_| std::net::TcpListener::bind(("127.0.0.1", 0)))
-        .context("no port is free on 127.0.0.1")?;
-    Ok(listener.local_addr()?.port())
+    let mut config = Config::read(&path)?;
+    if catalog_url.is_some() {
+        // The option is nearer than the environment, by which the file is read.
+        config.catalog = toml::from_str(&url)?;
+    }
+    Ok(config)
 }
 
 /// Import a package of this repository by the way every package takes.

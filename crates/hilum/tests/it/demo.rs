@@ -1,10 +1,12 @@
-//! The twelve weeks of `hilum demo`, from outside: what it tells, and what stands in the catalog that it leaves.
+//! The twelve weeks of `hilum demo`, from outside: what it tells, what stands in the catalog that it leaves, and which
+//! catalogs it leaves alone.
 
 use crate::program::Site;
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 /// Lines of a transcript that a newcomer still reads.
 const LINES_MAX: usize = 60;
@@ -124,4 +126,44 @@ fn twelve_weeks_are_played_told_and_kept() {
     }
     running.stop();
     assert!(site.done(&["audit", "verify"]).contains("whole"));
+}
+
+/// A demo that keeps everything in `folder`, in a shell that names a catalog.
+fn demo_on(catalog_url: &str, folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"));
+    command.args(["demo", "--once", "--data-dir"]).arg(folder).env("HILUM_CATALOG_URL", catalog_url);
+    command
+}
+
+#[test]
+fn a_catalog_in_use_is_left_alone() {
+    let site = Site::new("");
+    site.person("root", "governance");
+    let url = format!("sqlite:{}", site.path("data/catalog.sqlite").display());
+    let before = site.done(&["audit", "verify"]);
+    let folder = tempfile::tempdir().unwrap();
+    let told = |output: Output| (output.status.success(), String::from_utf8(output.stderr).unwrap());
+    let (played, said) = told(demo_on(&url, folder.path()).output().unwrap());
+    assert!(!played && said.contains("the catalog that HILUM_CATALOG_URL names holds 1 user;"), "{said}");
+    assert!(said.contains("so unset the variable, or name an empty database"), "{said}");
+    let (played, said) = told(demo_on("sqlite:unused", folder.path()).args(["--catalog-url", &url]).output().unwrap());
+    assert!(!played && said.contains("the catalog that --catalog-url names holds 1 user;"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+    assert_eq!(site.done(&["audit", "verify"]), before);
+}
+
+/// Its password would stand in a file that people pass on.
+#[test]
+fn a_catalog_of_the_environment_stands_in_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("SECRET.sqlite").display());
+    let mut demo = demo_on(&url, &folder.path().join("demo")).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let starts = lines.find(|line| line.starts_with("acceptance") || line.starts_with("model"));
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    assert!(starts.is_some(), "it did not begin");
+    assert!(folder.path().join("SECRET.sqlite").is_file() && !folder.path().join("demo/data/catalog.sqlite").exists());
+    let text = std::fs::read_to_string(folder.path().join("demo/hilum.toml")).unwrap();
+    assert!(!text.contains("SECRET"), "{text}");
 }
