@@ -34,7 +34,8 @@ pub fn mann_whitney(reference: &SortedSample, current: &SortedSample) -> Result<
 }
 
 /// Cramer and von Mises' two-sample test (Anderson, Ann. Math. Stat. 33 (1962) 1148-1159): T with the p-value of its limit, as
-/// `scipy.stats.cramervonmises_2samp(method="asymptotic")`.
+/// `scipy.stats.cramervonmises_2samp(method="asymptotic")`. Like there, many ties alone make T large: not for values that repeat
+/// much, such as tube voltages.
 ///
 /// # Errors
 /// `TooFew` with less than two cases in either sample.

@@ -16,6 +16,7 @@ mod peers;
 mod proc;
 mod properties;
 mod published;
+mod reference;
 mod sequences;
 mod support;
 mod vectors;
