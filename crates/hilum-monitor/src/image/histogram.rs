@@ -1,6 +1,6 @@
 //! Grey values inside the margins.
 
-use super::lanes::sums;
+use super::lanes::{Lanes, WIDTH, sums};
 
 /// Bins; the first one's middle is the smallest value, the last one's the largest.
 const BINS: usize = 4096;
@@ -10,13 +10,17 @@ const ROUND: f32 = 8_388_608.0;
 /// Bins of the entropy.
 const ENTROPY_BINS: usize = 256;
 
+/// Neighbouring pixels are often alike: counted in one table, each would wait until the count before it is written.
+const TABLES: usize = 4;
+
 /// Counts and moments of the values.
 #[derive(Debug, Clone)]
 pub(super) struct Histogram {
     low: f32,
     high: f32,
     scale: f32,
-    counts: Box<[u32; BINS]>,
+    /// The count of a bin is the sum of that of all tables.
+    counts: Box<[[u32; BINS]; TABLES]>,
     n: f64,
     n_low: f64,
     n_high: f64,
@@ -37,26 +41,38 @@ impl Histogram {
         let span = high - low;
         let scale = if 0.0 < span { (BINS - 1) as f32 / span } else { 0.0 };
         let (n, n_low, n_high, sum, sum_squares) = Default::default();
-        Histogram { low, high, scale, counts: Box::new([0; BINS]), n, n_low, n_high, sum, sum_squares }
+        Histogram { low, high, scale, counts: Box::new([[0; BINS]; TABLES]), n, n_low, n_high, sum, sum_squares }
     }
 
     #[inline(always)]
     pub(super) fn add(&mut self, row: &[f32]) {
-        let (low, high, scale) = (self.low, self.high, self.scale);
-        for value in row {
-            let bin = ((value - low) * scale + ROUND).to_bits() as usize % BINS;
-            self.counts[bin] += 1;
+        let [low, high, scale] = [self.low, self.high, self.scale].map(Lanes::of);
+        let bins = |values: Lanes| ((values - low) * scale + Lanes::of(ROUND)).0.map(|v| v.to_bits() % BINS as u32);
+        let (chunks, rest) = row.as_chunks::<WIDTH>();
+        for chunk in chunks {
+            for (lane, bin) in bins(Lanes(*chunk)).into_iter().enumerate() {
+                let count = &mut self.counts[lane % TABLES][bin as usize];
+                // Wrapping, or the check for an overflow that cannot be is made for every pixel.
+                *count = count.wrapping_add(1);
+            }
         }
-        let flag = |yes: bool| if yes { 1.0 } else { 0.0 };
+        for value in rest {
+            self.counts[0][bins(Lanes::of(*value))[0] as usize] += 1;
+        }
         let [sum, squares, n_low, n_high] = sums([row], |[v]| {
             let above = v - low;
-            [above, above * above, flag(v == low), flag(v == high)]
+            [above, above * above, v.equal(low), v.equal(high)]
         });
         self.n += row.len() as f64;
         self.sum += sum;
         self.sum_squares += squares;
         self.n_low += n_low;
         self.n_high += n_high;
+    }
+
+    /// Pixels at the smallest and at the largest value.
+    pub(super) fn n_ends(&self) -> [f64; 2] {
+        [self.n_low, self.n_high]
     }
 
     /// Whether every pixel is clipped, as in an image of two values: then all of them are the foreground.
@@ -85,8 +101,7 @@ impl Histogram {
         let width = span / (BINS - 1) as f64;
         let target = q * (self.n - clipped[0] - clipped[1]);
         let mut below = 0.0;
-        for (bin, count) in self.counts.iter().enumerate() {
-            let mut count = f64::from(*count);
+        for (bin, mut count) in self.bins().enumerate() {
             if bin == 0 {
                 count -= clipped[0];
             }
@@ -102,11 +117,16 @@ impl Histogram {
         low + span
     }
 
+    /// Pixels in each bin.
+    fn bins(&self) -> impl Iterator<Item = f64> {
+        (0..BINS).map(|bin| self.counts.iter().map(|table| f64::from(table[bin])).sum())
+    }
+
     /// Entropy in bit.
     pub(super) fn entropy(&self) -> f64 {
-        let coarse =
-            self.counts.chunks(BINS / ENTROPY_BINS).map(|bins| bins.iter().map(|n| f64::from(*n)).sum::<f64>());
-        let shares = coarse.map(|count| count / self.n).filter(|share| 0.0 < *share);
+        let mut coarse = [0.0; ENTROPY_BINS];
+        self.bins().enumerate().for_each(|(bin, count)| coarse[bin * ENTROPY_BINS / BINS] += count);
+        let shares = coarse.into_iter().map(|count| count / self.n).filter(|share| 0.0 < *share);
         -shares.map(|share| share * share.log2()).sum::<f64>()
     }
 }

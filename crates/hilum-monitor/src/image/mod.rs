@@ -1,6 +1,6 @@
 //! What is measured on the pixels of an image: numbers that move when a scanner, its software or its protocol changes.
 //!
-//! Everything is measured on the values as they are stored, in two passes over the image and a few kilobytes of memory,
+//! Everything is measured on the values as they are stored, in two passes over the image and some 100 kilobytes of memory,
 //! and carried over to modality values afterwards, so that no copy of the image is made. Formulas and units are in
 //! `docs/guides/envelope.md`; the tests hold them against the same formulas in numpy.
 
@@ -195,7 +195,8 @@ fn name(samples: &Samples<'_>, extent: &Extent, histogram: &Histogram, texture: 
     let quantile = |q: f64| slope * histogram.quantile(if slope < 0.0 { 1.0 - q } else { q }) + intercept;
     let [p1, p10, p50, p90, p99] = [0.01, 0.1, 0.5, 0.9, 0.99].map(quantile);
     let ratio = |a: f64, b: f64| if 0.0 < b { a / b } else { 0.0 };
-    let mut clipped = [extent.n_low, extent.n_high].map(|n| n as f64 / area);
+    let ends = histogram.n_ends();
+    let mut clipped = [0, 1].map(|end| (ends[end] + extent.n_outside[end] as f64) / area);
     if slope < 0.0 {
         clipped.reverse();
     }

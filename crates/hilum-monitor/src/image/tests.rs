@@ -68,6 +68,83 @@ fn a_mirrored_picture_changes_the_sign_of_its_side() {
     assert!(0.5 < plain && turned < -0.5, "{plain} {turned}");
 }
 
+/// What the passes make of sums over lanes, tables and rows at once is what the formulas say, one pixel at a time and in
+/// double precision: with and without margins, clipped pixels, and columns that fill no vector.
+#[test]
+fn every_pixel_counts_once() {
+    for (rows, columns, margin) in [(16, 16, 0), (17, 23, 0), (40, 131, 3), (133, 128, 2), (65, 1030, 5), (1030, 65, 1)]
+    {
+        let mut values = picture(rows, columns, 40.0);
+        values.iter_mut().enumerate().for_each(|(at, value)| {
+            let (row, column) = (at / columns, at % columns);
+            let outside = row < margin || rows - margin <= row || column < margin || columns - margin <= column;
+            *value = if outside { 0.0 } else { value.round().clamp(900.0, 1355.0) };
+        });
+        let found = of(&values, rows, columns, [1.0, 0.0]);
+        for (name, value) in slowly(&values, columns, [margin..rows - margin, margin..columns - margin]) {
+            // The variance is a difference of squares that are a hundred times as large, in single precision each.
+            let near = 2e-5 * value.abs().max(1e-3);
+            assert!((found[name] - value).abs() <= near, "{rows} x {columns}: {name} {} for {value}", found[name]);
+        }
+    }
+}
+
+fn slowly(values: &[f32], columns: usize, inside: [std::ops::Range<usize>; 2]) -> Vec<(&'static str, f64)> {
+    let [rows, across] = inside;
+    let (low, high) = values.iter().fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(*v), high.max(*v)));
+    let share = |end: f32| values.iter().filter(|v| **v == end).count() as f64 / values.len() as f64;
+    let at = |row: usize, column: usize| f64::from(values[row * columns + column]);
+    let inner: Vec<f64> = rows.clone().flat_map(|row| across.clone().map(move |column| at(row, column))).collect();
+    let shown: Vec<f64> = inner.iter().copied().filter(|v| *v != f64::from(low) && *v != f64::from(high)).collect();
+    let n = shown.len() as f64;
+    let mean = shown.iter().sum::<f64>() / n;
+    let variance = shown.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n;
+    // The 256 bins of the entropy are 16 of 4096 each, of which the first one's middle is the smallest value.
+    let mut bins = [0.0; 256];
+    for value in &inner {
+        let bin = (value - f64::from(low)) * 4095.0 / (f64::from(high) - f64::from(low));
+        bins[bin.round_ties_even() as usize / 16] += 1.0 / inner.len() as f64;
+    }
+    let entropy = -bins.iter().filter(|share| 0.0 < **share).map(|share| share * share.log2()).sum::<f64>();
+    // Of more than 1,024 rows every second one is looked at.
+    let looked: Vec<usize> = rows.clone().step_by(rows.len().div_ceil(1024)).collect();
+    let [d1, d2, d4] = [1, 2, 4].map(|lag| {
+        let mut squares = Vec::new();
+        for row in looked.iter().copied() {
+            for column in across.clone() {
+                let right = (column + lag < across.end).then(|| at(row, column + lag));
+                let below = (row + lag < rows.end).then(|| at(row + lag, column));
+                squares.extend([right, below].into_iter().flatten().map(|other| (other - at(row, column)).powi(2)));
+            }
+        }
+        squares.iter().sum::<f64>() / squares.len() as f64
+    });
+    let (mut noise, mut laplacian) = (Vec::new(), Vec::new());
+    for row in looked.into_iter().filter(|row| rows.start < *row && row + 1 < rows.end) {
+        for column in across.start + 1..across.end - 1 {
+            let down = |column| at(row - 1, column) - 2.0 * at(row, column) + at(row + 1, column);
+            noise.push((down(column - 1) - 2.0 * down(column) + down(column + 1)).abs());
+            laplacian.push(down(column) + at(row, column - 1) - 2.0 * at(row, column) + at(row, column + 1));
+        }
+    }
+    let average = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
+    let level = average(&laplacian);
+    let sharpness =
+        laplacian.iter().map(|v| (v - level) * (v - level)).sum::<f64>() / laplacian.len() as f64 / variance;
+    vec![
+        ("mean", mean),
+        ("sd", variance.sqrt()),
+        ("noise", std::f64::consts::FRAC_PI_2.sqrt() * average(&noise) / 6.0),
+        ("sharpness", sharpness),
+        ("frequency_1_4", d1 / d4),
+        ("frequency_2_4", d2 / d4),
+        ("entropy", entropy),
+        ("clipped_low", share(low)),
+        ("clipped_high", share(high)),
+        ("coverage", n / values.len() as f64),
+    ]
+}
+
 /// An envelope fitted on one machine holds on every other.
 #[test]
 fn the_width_of_vectors_changes_no_bit() {

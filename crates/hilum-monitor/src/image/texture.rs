@@ -1,6 +1,6 @@
 //! Differences of neighbouring pixels: noise, sharpness, frequency content; and the brightness of 16 by 16 blocks.
 
-use super::lanes::sums;
+use super::lanes::{Lanes, sums};
 
 /// Blocks of a side.
 pub(super) const BLOCKS: usize = 16;
@@ -57,7 +57,7 @@ impl Texture {
             self.curvature(row, above, below);
         }
         for (k, lag) in LAGS.into_iter().enumerate() {
-            let square = |[a, b]: [f32; 2]| [(b - a) * (b - a)];
+            let square = |[a, b]: [Lanes; 2]| [(b - a) * (b - a)];
             let [along] = sums([&row[..row.len() - lag], &row[lag..]], square);
             self.squared_differences[k] += along;
             self.n_differences[k] += (row.len() - lag) as f64;
