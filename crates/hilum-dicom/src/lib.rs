@@ -14,6 +14,7 @@ pub mod lut;
 mod number;
 mod part10;
 mod pixel;
+mod rewrite;
 mod source;
 mod syntax;
 mod text;
@@ -29,6 +30,7 @@ pub use header::{PixelDataLocation, Scanned, read_header, read_header_prefix, re
 pub use limits::Limits;
 pub use part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Meta, part10_header};
 pub use pixel::{Image, PixelDescription, Samples};
+pub use rewrite::{with_photometric_exchanged, with_stored_values};
 pub use syntax::{Codec, Encoding, TransferSyntax};
 pub use text::{CharacterSet, decode as decode_text};
 pub use write::EXPLICIT_VR_LITTLE_ENDIAN;

@@ -7,3 +7,4 @@ mod headers;
 mod hostile;
 mod lut;
 mod pixels;
+mod rewrite;
