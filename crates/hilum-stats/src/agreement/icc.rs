@@ -35,7 +35,8 @@ impl IccForm {
 ///
 /// # Errors
 /// `TooFew` with less than 2 readers or 3 cases; `LengthMismatch`; `OutOfRange` for a measurement that is not finite or a
-/// bad level; `Undefined` when the measurements are all alike, or the readers' differences leave no error at all.
+/// bad level; `Undefined` when the measurements are all alike, when the readers' differences leave no error at all, or when
+/// the interval does not hold the value.
 ///
 /// # Examples
 /// Shrout & Fleiss (Psychol. Bull. 86 (1979) 420-428), table 2, give 0.17, 0.29 and 0.71:
@@ -63,6 +64,13 @@ pub fn icc(measurements: &[&[f64]], form: IccForm, level: f64) -> Result<Estimat
     let (value, lower, upper) = squares.interval(what, form, upper_quantile)?;
     if !(value.is_finite() && lower.is_finite() && upper.is_finite()) {
         return Err(StatsError::Undefined { what, why: "its interval has no finite bounds on so little variation" });
+    }
+    // Satterthwaite's degrees of freedom are a fit; where readers contradict each other on few cases, they miss the value.
+    if value < lower - 1e-12 || upper + 1e-12 < value {
+        return Err(StatsError::Undefined {
+            what,
+            why: "its interval does not hold it, agreement being below chance on few cases",
+        });
     }
     Ok(Estimate { value, lower, upper, level, n: n_cases as u64, method: form.name().into() })
 }
