@@ -85,6 +85,8 @@ pub enum StepName {
     Acceptance,
     /// There is fresh evidence about how it performs (MV-06).
     Evidence,
+    /// Somebody has looked at the figures in time, where it stops otherwise (MV-06).
+    Review,
     /// The study has an image series of the kind the package reads.
     Series,
     /// The package's and the deployment's intended use cover that series (MV-02, MV-03).

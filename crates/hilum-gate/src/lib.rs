@@ -14,6 +14,7 @@ mod decision;
 mod evidence;
 mod proof;
 mod readiness;
+mod review;
 mod steps;
 
 pub use acquisition::{AcquisitionFacts, EnvelopeFacts, GroupFacts};
@@ -21,6 +22,7 @@ pub use assignment::{Assignment, AssignmentInput, LimitedOutcome, Role, assign, 
 pub use bounds::{RunFact, exceeded_bound};
 pub use decision::{GateDecision, Outcome, Stage, Step, StepName, Verdict};
 pub use evidence::{EvidenceFacts, EvidenceFound, evidence};
-pub use proof::{approved_change, change_body, recovery};
+pub use proof::{approved_change, change_body, recovery, rules_digest};
 pub use readiness::{Missing, Promotion, ProofInput, plan_promotion, readiness};
+pub use review::{REVIEWED_KINDS, ReviewFacts, ReviewFound, review, reviewed_at};
 pub use steps::{GateInput, PackageFacts, RolloutFacts, decide, unavailable};

@@ -2,9 +2,9 @@
 
 use crate::readiness::{Missing, ProofInput};
 use hilum_registry::manifest::{Manifest, OutputSpec};
-use hilum_registry::{Acceptance, Deployment, DeploymentSpec, Requirement};
-use hilum_sign::{Record, RecordKind, SignatureMeaning, approvals, signed_by_others};
-use hilum_types::Timestamp;
+use hilum_registry::{Acceptance, Deployment, DeploymentSpec, EvidenceRule, Requirement, StopRule};
+use hilum_sign::{Record, RecordKind, SignatureMeaning, approvals, canonical_text, signed_by_others};
+use hilum_types::{Digest, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -154,6 +154,62 @@ pub(crate) fn replay<'a>(input: &ProofInput<'a>) -> Result<Option<&'a Record>, M
     let remedy =
         format!("`hilum model compare A B --reference SET --for {}`, then `hilum record sign` by two people", own.name);
     Err(Missing::new(Requirement::Replay, text, remedy))
+}
+
+/// Name of what is rehearsed: the BLAKE3 digest of the canonical text of stop rules and rule about evidence.
+///
+/// A record of a rehearsal holds it, so that it counts for exactly these rules, in this order.
+pub fn rules_digest(rules: &[StopRule], evidence: Option<&EvidenceRule>) -> Digest {
+    Digest::of(canonical_text(&json!({ "rule": rules, "evidence": evidence })).as_bytes())
+}
+
+/// The approved rehearsal of exactly the declared rules with exactly this package; `None` where neither the deployment nor
+/// its champion asks for one (MV-45).
+pub(crate) fn rehearsal<'a>(input: &ProofInput<'a>) -> Result<Option<&'a Record>, Missing> {
+    let own = &input.deployment.spec;
+    if !own.requires_rehearsal() && !input.champion.is_some_and(|champion| champion.spec.requires_rehearsal()) {
+        return Ok(None);
+    }
+    let plan = own.monitoring.as_ref();
+    let rules = plan.map_or(&[][..], |plan| plan.rules.as_slice());
+    let rules = rules_digest(rules, plan.and_then(|plan| plan.evidence.as_ref()));
+    let package = input.deployment.package_digest.to_string();
+    // One of recorded days shows no fault.
+    let about = |record: &&Record| {
+        record.subject == own.name && record.body["package"] == package.as_str() && record.body["mode"] == "faults"
+    };
+    let mut first_gap = None;
+    for record in of_kind(input, RecordKind::Rehearsal).filter(about) {
+        match rehearsed(record, &rules) {
+            Ok(()) => return Ok(Some(record)),
+            Err(gap) => {
+                first_gap.get_or_insert(format!("rehearsal {} {gap}", record.digest.short()));
+            }
+        }
+    }
+    let text = first_gap.unwrap_or_else(|| {
+        format!("its stop rules were not rehearsed with package {}", input.deployment.package_digest.short())
+    });
+    let remedy = format!(
+        "`hilum rehearse --deployment {} --faults FILE --record`, then `hilum record sign` by two people",
+        own.name
+    );
+    Err(Missing::new(Requirement::Rehearsal, text, remedy))
+}
+
+fn rehearsed(record: &Record, rules: &Digest) -> Held<()> {
+    if record.body["rules"] != rules.to_string() {
+        return Err("tried other rules than those that are declared".to_owned());
+    }
+    let faults = record.body.pointer("/rehearsal/faults").and_then(Value::as_array);
+    if faults.is_none_or(Vec::is_empty) {
+        return Err("tried no fault".to_owned());
+    }
+    let verdict = record.body["verdict"].as_str().unwrap_or("none");
+    if verdict != "kept" {
+        return Err(format!("has the verdict {verdict}"));
+    }
+    approved(record)
 }
 
 /// Active users who were trained for exactly this package, by name (UX-10).

@@ -1,6 +1,6 @@
 //! What a deployment still lacks before it may take the next step of its life (MV-01).
 
-use crate::proof::{acceptance, approved_change, change_body, replay, trained};
+use crate::proof::{acceptance, approved_change, change_body, rehearsal, replay, trained};
 use hilum_registry::lifecycle::TRANSITIONS;
 use hilum_registry::manifest::{Manifest, RegulatoryStatus};
 use hilum_registry::{
@@ -120,6 +120,7 @@ fn check(
         Requirement::RegulatoryStatus => regulatory_status(input),
         Requirement::Acceptance => acceptance(input).err(),
         Requirement::MonitoringPlan => monitoring(input),
+        Requirement::Rehearsal => rehearsal(input).err(),
         Requirement::RollbackTarget if !has_rollback_target(input) => lacks(
             "there is no earlier version to return to, and nothing says how studies are read without the model",
             "set `fallback` in its declaration, such as \"read without the model\"",
@@ -346,6 +347,7 @@ pub fn plan_promotion(
     let acceptance = if proven { acceptance(input).ok() } else { None };
     let mut evidence: Vec<Digest> = acceptance.iter().map(|accepted| accepted.record).collect();
     if proven && to.reaches_readers() {
+        evidence.extend(rehearsal(input).ok().flatten().map(|record| record.digest));
         evidence.extend(replay(input).ok().flatten().map(|record| record.digest));
         evidence.extend(approval(input, to).ok().map(|record| record.digest));
         evidence.extend(trained(input).iter().map(|record| record.digest));

@@ -2,7 +2,11 @@ use crate::acquisition::{self, AcquisitionFacts};
 use crate::assignment::Role;
 use crate::decision::{GateDecision, Outcome, Stage, Step, StepName, Verdict};
 use crate::evidence::{EvidenceFacts, evidence};
-use hilum_registry::{Deployment, DeploymentState, Eligibility, IntendedUse, Purpose, ReadingMode, UndeterminedPolicy};
+use crate::review::{ReviewFacts, review};
+use hilum_registry::{
+    Deployment, DeploymentState, Eligibility, IntendedUse, MonitoringPlan, Purpose, ReadingMode, UndeterminedPolicy,
+    WhenOverdue,
+};
 use hilum_types::{Reason, StudyFacts, Timestamp, Uid};
 
 /// What the gate needs to know of a package.
@@ -42,6 +46,8 @@ pub struct GateInput<'a> {
     pub rollout: RolloutFacts<'a>,
     /// How fresh the evidence about it is; `None`: no rule about it is declared, or nobody knows.
     pub evidence: Option<EvidenceFacts>,
+    /// When somebody last looked at its figures; `None`: no review is agreed, or nobody knows.
+    pub review: Option<ReviewFacts>,
     /// What was measured of the images, before release.
     pub acquisition: AcquisitionFacts<'a>,
 }
@@ -125,6 +131,9 @@ fn pass_all(input: &GateInput<'_>, steps: &mut Vec<Step>) -> Result<Verdict, (St
     passed(StepName::Acceptance, acceptance(input).map_err(at(StepName::Acceptance))?);
     if let Some(found) = evidence_step(input).map_err(at(StepName::Evidence))? {
         passed(StepName::Evidence, found);
+    }
+    if let Some(found) = review_step(input).map_err(at(StepName::Review))? {
+        passed(StepName::Review, found);
     }
     let (candidates, found) = series(input).map_err(at(StepName::Series))?;
     passed(StepName::Series, found);
@@ -253,6 +262,18 @@ fn evidence_step(input: &GateInput<'_>) -> Result<Option<Reason>, Verdict> {
     let Some(rule) = rule else { return Ok(None) };
     let found = evidence(input.deployment, rule, input.evidence.as_ref(), input.now);
     if found.withholds { Err(Verdict::Withheld { reason: found.reason }) } else { Ok(Some(found.reason)) }
+}
+
+/// Taken only where an overdue review withholds; where it raises an alarm, that tells people.
+fn review_step(input: &GateInput<'_>) -> Result<Option<Reason>, Verdict> {
+    let stops = |plan: &MonitoringPlan| plan.on_overdue == WhenOverdue::Suspend;
+    if !input.deployment.spec.monitoring.as_ref().is_some_and(stops) {
+        return Ok(None);
+    }
+    match review(input.deployment, input.review.as_ref(), input.now) {
+        Some(found) if found.withholds => Err(Verdict::Withheld { reason: found.reason }),
+        found => Ok(found.map(|found| found.reason)),
+    }
 }
 
 fn series<'a>(input: &GateInput<'a>) -> Result<(&'a [usize], Reason), Verdict> {

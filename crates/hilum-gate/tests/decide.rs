@@ -1,8 +1,8 @@
 //! Data in, text out: what the gate says of a study (MV-02, MV-03, MV-05, MV-09).
 
 use hilum_gate::{
-    AcquisitionFacts, EnvelopeFacts, EvidenceFacts, GateDecision, GateInput, GroupFacts, PackageFacts, Role,
-    RolloutFacts, Stage, StepName, Verdict, decide, unavailable,
+    AcquisitionFacts, EnvelopeFacts, EvidenceFacts, GateDecision, GateInput, GroupFacts, PackageFacts, ReviewFacts,
+    Role, RolloutFacts, Stage, StepName, Verdict, decide, unavailable,
 };
 use hilum_registry::{Acceptance, Deployment, DeploymentSpec, DeploymentState, IntendedUse, Suspension};
 use hilum_types::{Digest, InstanceHeader, Phi, Reason, StudyFacts, Timestamp, Uid};
@@ -51,6 +51,7 @@ fn ask(study: &StudyFacts, deployment: &Deployment, package: &PackageFacts, seco
         now: Timestamp::from_micros(COMPLETE).plus_seconds(seconds),
         rollout: RolloutFacts::default(),
         evidence: None,
+        review: None,
         acquisition: AcquisitionFacts::default(),
     })
 }
@@ -96,6 +97,7 @@ fn silence_is_not_health() {
             now: day(now),
             rollout: RolloutFacts::default(),
             evidence: Some(facts),
+            review: None,
             acquisition: AcquisitionFacts::default(),
         });
         let step = made.steps.iter().find(|step| step.step == StepName::Evidence);
@@ -156,6 +158,47 @@ fn a_suspension_stops_the_very_next_study() {
     insta::assert_snapshot!(say(&ct, &stopped, &package(""), 1), @"withhold ct: ct was suspended by Dr Sontag: overcalls since the update");
 }
 
+/// MV-01, MV-06: where that is declared, figures that nobody looks at withhold, at both stages; in the first period, and in
+/// shadow, they do not, and where only people are told there is no step.
+#[test]
+fn an_overdue_review_withholds_where_that_is_declared() {
+    let ct = study(&[&[("Modality", "CT")]]);
+    let day = |n: i64| Timestamp::from_micros(COMPLETE).plus_seconds(n * 86_400);
+    let say = |declared: &str, facts: Option<ReviewFacts>, now: i64, stage: Stage| {
+        let made = decide(&GateInput {
+            study: &ct,
+            deployment: &deployment(declared),
+            package: &package(""),
+            candidates: Ok(&[0]),
+            completed_at: day(now),
+            stage,
+            now: day(now),
+            rollout: RolloutFacts::default(),
+            evidence: None,
+            review: facts,
+            acquisition: AcquisitionFacts::default(),
+        });
+        let step = made.steps.iter().find(|step| step.step == StepName::Review);
+        format!("{}: {}", made.verdict.name(), step.map_or("no step", |step| step.reason.text.as_str()))
+    };
+    let plan = "[monitoring]\nreviewed_by='medical physics'\nreview_days=30\non_overdue='suspend'\n";
+    let active = format!("state='active'\n{plan}");
+    let facts = |reviewed: Option<i64>| Some(ReviewFacts { since: day(0), reviewed_at: reviewed.map(day) });
+    let (before, release) = (Stage::BeforeInference, Stage::BeforeRelease);
+    insta::assert_snapshot!(say(&active, facts(None), 29, before), @"run: nobody has reviewed the figures yet; the next review is due by 2026-12-23");
+    insta::assert_snapshot!(say(&active, facts(None), 30, before), @"withheld: nobody has reviewed the figures yet; a look every 30 days by medical physics is agreed, and overdue since 2026-12-23");
+    assert!(say(&active, facts(None), 30, release).starts_with("withheld"));
+    insta::assert_snapshot!(say(&active, facts(Some(29)), 58, before), @"run: the figures were last reviewed on 2026-12-22; the next review is due by 2027-01-21");
+    insta::assert_snapshot!(say(&active, facts(Some(29)), 59, release), @"withheld: the figures were last reviewed on 2026-12-22; a look every 30 days by medical physics is agreed, and overdue since 2027-01-21");
+    // What was reviewed of the version before gives this one no less time.
+    assert!(say(&active, facts(Some(-60)), 29, before).starts_with("run"));
+    insta::assert_snapshot!(say(&active, None, 0, before), @"withheld: it is not known when the figures were last reviewed");
+    let shadow = format!("state='shadow'\n{plan}");
+    insta::assert_snapshot!(say(&shadow, facts(None), 90, before), @"run: results stay inside, so no review is due");
+    assert_eq!(say(&active.replace("suspend", "alarm"), facts(None), 90, before), "run: no step");
+    assert_eq!(say("state='active'", None, 90, before), "run: no step");
+}
+
 /// MV-18: while a version is limited exactly one side is delivered, and the decision says which and why.
 #[test]
 fn the_assignment_decides_who_is_delivered() {
@@ -175,6 +218,7 @@ fn the_assignment_decides_who_is_delivered() {
             now: Timestamp::from_micros(COMPLETE),
             rollout: RolloutFacts { role: Some(&role), shadow_waiting: waiting },
             evidence: None,
+            review: None,
             acquisition: AcquisitionFacts::default(),
         });
         let last: Vec<String> = made.steps.iter().rev().take(2).rev().map(|step| step.reason.text.clone()).collect();
@@ -219,6 +263,7 @@ fn no_series_and_no_gate_both_fail_closed() {
         now: Timestamp::from_micros(COMPLETE),
         rollout: RolloutFacts::default(),
         evidence: None,
+        review: None,
         acquisition: AcquisitionFacts::default(),
     };
     insta::assert_snapshot!(decide(&input).sentence(), @"skip ct: no CT series with at least 20 slices");
@@ -271,6 +316,7 @@ fn released_as(plan: &str, stage: Stage, acquisition: AcquisitionFacts<'_>, can_
         now: Timestamp::from_micros(COMPLETE),
         rollout: RolloutFacts::default(),
         evidence: None,
+        review: None,
         acquisition,
     });
     let mut told = vec![made.sentence()];

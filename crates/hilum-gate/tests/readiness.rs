@@ -1,8 +1,8 @@
 //! Everything that is missing before a step, and the plan when nothing is (MV-01, MV-14, GV-02, GV-09, UX-10).
 
-use hilum_gate::{ProofInput, change_body, plan_promotion, readiness, recovery};
+use hilum_gate::{ProofInput, change_body, plan_promotion, readiness, recovery, rules_digest};
 use hilum_registry::DeploymentState::{Accepted, Active, Draft, Limited, Shadow};
-use hilum_registry::{Deployment, DeploymentSpec, DeploymentState, Manifest};
+use hilum_registry::{Deployment, DeploymentSpec, DeploymentState, Manifest, MonitoringPlan, RehearsalNeed};
 use hilum_sign::{NewRecord, PersonKey, Record, RecordKind, SignatureMeaning, ToSign};
 use hilum_types::{Digest, Timestamp};
 use serde_json::{Value, json};
@@ -196,6 +196,56 @@ fn what_images_are_held_against_is_signed() {
     let plan = case.deployment.spec.monitoring.as_mut().unwrap();
     plan.envelope.as_mut().unwrap().outside = hilum_registry::OutsidePolicy::Mark;
     assert_ne!(withholds, change(&case));
+}
+
+/// MV-45: where the plan asks for it, results reach readers after a rehearsal of exactly these rules with exactly this package,
+/// which met faults, kept what is declared, and was approved by two people.
+#[test]
+fn a_required_rehearsal_is_of_exactly_these_rules() {
+    let mut case = Case::complete();
+    let plan = case.deployment.spec.monitoring.as_mut().unwrap();
+    plan.rehearsal = RehearsalNeed::Required;
+    let rules = rules_digest(&plan.rules, plan.evidence.as_ref());
+    let remedy = "`hilum rehearse --deployment cxr-2 --faults FILE --record`, then `hilum record sign` by two people\n";
+    let none = format!("its stop rules were not rehearsed with package a32d57bd2838: {remedy}");
+    assert_eq!((case.missing(Active), case.missing(Shadow).contains("rehearse")), (none.clone(), false));
+    let body = json!({
+        "format": 1, "mode": "faults", "package": Digest::of(b"v2"), "rules": rules, "verdict": "kept",
+        "rehearsal": { "faults": [{ "verdict": "kept" }] },
+    });
+    let rehearsed = |body: &Value, signed| record(RecordKind::Rehearsal, "cxr-2", body.clone(), signed);
+    let with = |rehearsal: Record, why: &str| {
+        let mut records = Case::complete().records;
+        records.push(rehearsal);
+        let told = Case { records, deployment: case.deployment.clone(), ..Case::complete() }.missing(Active);
+        assert!(told.ends_with(&format!("{why}: {remedy}")), "{told}");
+    };
+    with(rehearsed(&body, &BOTH[..1]), "lacks approval in the technical role");
+    for (key, value, why) in [
+        ("rules", json!(Digest::of(b"others")), "tried other rules than those that are declared"),
+        ("rules", Value::Null, "tried other rules than those that are declared"),
+        ("rehearsal", json!({ "faults": [] }), "tried no fault"),
+        ("verdict", json!("not_shown"), "has the verdict not_shown"),
+        ("mode", json!("replay"), "were not rehearsed with package a32d57bd2838"),
+        ("package", json!(Digest::of(b"v1")), "were not rehearsed with package a32d57bd2838"),
+    ] {
+        let mut other = body.clone();
+        other[key] = value;
+        with(rehearsed(&other, BOTH), why);
+    }
+    let signed = rehearsed(&body, BOTH);
+    case.records.push(signed.clone());
+    assert_eq!(case.missing(Active), "");
+    let plan = case.ask(|input| plan_promotion(input, Active, None, "user:anna", None)).unwrap();
+    assert!(plan.evidence().contains(&signed.digest), "the step names it");
+    // Another rule about evidence is another thing.
+    case.deployment.spec.monitoring.as_mut().unwrap().evidence.as_mut().unwrap().n_min += 1;
+    assert!(case.missing(Active).contains("tried other rules than those that are declared"));
+    // What the champion asks for, no version takes away.
+    let mut case = Case::complete();
+    case.champion.as_mut().unwrap().spec.monitoring =
+        Some(MonitoringPlan { rehearsal: RehearsalNeed::Required, ..MonitoringPlan::default() });
+    assert_eq!(case.missing(Active), none);
 }
 
 /// A rule about a finding that the package does not have would be silent for ever.

@@ -3,7 +3,7 @@
 use crate::canary::CanaryPlan;
 use crate::intended_use::IntendedUse;
 use crate::lifecycle::DeploymentState;
-use crate::monitoring::{EnvelopePlan, MonitoringPlan, PROGRAM_STOPS, SignedMonitoring, is_rule_name};
+use crate::monitoring::{EnvelopePlan, MonitoringPlan, PROGRAM_STOPS, RehearsalNeed, SignedMonitoring, is_rule_name};
 use crate::rollout::RolloutSpec;
 use hilum_types::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -199,12 +199,23 @@ impl DeploymentSpec {
         for problem in self.envelope().into_iter().flat_map(EnvelopePlan::problems) {
             add(problem);
         }
+        // Nothing would ask for it: a file says where research goes.
+        if self.requires_rehearsal() && self.purpose == Purpose::Research {
+            let problem =
+                "monitoring.rehearsal = \"required\" is for clinical use; set purpose = \"clinical\", or leave it out";
+            add(problem.to_owned());
+        }
         problems
     }
 
     /// The declared acquisition envelope.
     pub fn envelope(&self) -> Option<&EnvelopePlan> {
         self.monitoring.as_ref()?.envelope.as_ref()
+    }
+
+    /// Whether its stop rules must have been rehearsed before clinical results reach readers (MV-45).
+    pub fn requires_rehearsal(&self) -> bool {
+        self.monitoring.as_ref().is_some_and(|plan| plan.rehearsal == RehearsalNeed::Required)
     }
 
     fn state_problems(&self, add: &mut impl FnMut(String)) {
@@ -453,6 +464,25 @@ mod tests {
             (plan.rules[0].name.as_str(), plan.alarms.contacts.as_slice()),
             ("new", &["physics".to_owned()][..])
         );
+        // Nor does it take away that rules are rehearsed first (MV-45).
+        let mut taken = spec(&format!("[monitoring]\nrehearsal='required'\n{}", rule("old")));
+        taken.take_version_of(&spec(&rule("new")));
+        assert!(taken.requires_rehearsal());
+    }
+
+    /// MV-45: what nothing would ask for is refused, and a declaration without it is written as before.
+    #[test]
+    fn a_rehearsal_is_required_of_clinical_use_only() {
+        let declared = "name='b'\npackage='0123456789ab'\n";
+        let required = "[monitoring]\nrehearsal='required'";
+        insta::assert_snapshot!(problems(&format!("{declared}{required}")), @r#"deployment "b": monitoring.rehearsal = "required" is for clinical use; set purpose = "clinical", or leave it out"#);
+        assert_eq!(problems(&format!("{declared}purpose='clinical'\n{required}")), "");
+        let written = |more: &str| {
+            let spec: DeploymentSpec = toml::from_str(&format!("{declared}[monitoring]\n{more}")).unwrap();
+            serde_json::to_string(&spec).unwrap()
+        };
+        assert!(written("rehearsal='required'").contains(r#""rehearsal":"required""#));
+        assert!(!written("review_days=7").contains("rehearsal"));
     }
 
     /// A stop by a rule stays one when other rules are declared by now; what the program stops by itself is none.

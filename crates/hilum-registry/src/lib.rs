@@ -18,7 +18,7 @@ pub use intended_use::{Eligibility, IntendedUse, NarrowedUse};
 pub use lifecycle::{Act, DeploymentState, ForbiddenTransition, Requirement, check_transition};
 pub use monitoring::{
     AlarmPlan, DueHours, EnvelopePlan, EvidenceRule, Limit, Metric, MonitoringPlan, NewGroupPolicy, OutsidePolicy,
-    RuleAction, SignedMonitoring, StopRule, WhenStale,
+    RehearsalNeed, RuleAction, SignedMonitoring, StopRule, WhenOverdue, WhenStale,
 };
 pub use rollout::RolloutSpec;
 pub mod golden;

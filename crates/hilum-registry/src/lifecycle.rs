@@ -99,6 +99,8 @@ pub enum Requirement {
     Acceptance,
     /// A monitoring plan with stop rules.
     MonitoringPlan,
+    /// A rehearsal of exactly these stop rules with exactly this package, where the plan asks for one (MV-45).
+    Rehearsal,
     /// An earlier version, or a stated way of reading without the model.
     RollbackTarget,
     /// A signed replay of the reference set when anything changed against the version in use.
@@ -157,6 +159,7 @@ const REACH_SOME: &[Requirement] = &[
     Requirement::RegulatoryStatus,
     Requirement::Acceptance,
     Requirement::MonitoringPlan,
+    Requirement::Rehearsal,
     Requirement::RollbackTarget,
     Requirement::Replay,
     Requirement::TrainedOverseer,
@@ -173,6 +176,7 @@ const REACH_ALL: &[Requirement] = &[
     Requirement::RegulatoryStatus,
     Requirement::Acceptance,
     Requirement::MonitoringPlan,
+    Requirement::Rehearsal,
     Requirement::RollbackTarget,
     Requirement::Replay,
     Requirement::TrainedOverseer,

@@ -2,7 +2,7 @@
 
 use crate::StoreError;
 use async_trait::async_trait;
-use hilum_gate::EvidenceFacts;
+use hilum_gate::{EvidenceFacts, ReviewFacts};
 use hilum_monitor::figures::LabelledObservation;
 use hilum_monitor::{Cell, CellKey, Observation, Severity, Signal};
 use hilum_registry::Deployment;
@@ -138,4 +138,7 @@ pub trait Monitoring: Send + Sync {
         deployment: &Deployment,
         now: Timestamp,
     ) -> Result<Option<EvidenceFacts>, StoreError>;
+
+    /// When somebody last looked at the figures of the deployment, for the gate; `None` when no review is agreed.
+    async fn review_facts(&self, deployment: &Deployment, now: Timestamp) -> Result<Option<ReviewFacts>, StoreError>;
 }

@@ -4,8 +4,8 @@ use crate::facts::package_facts;
 use crate::observe::observe_unread;
 use crate::runner::{Context, JobError};
 use hilum_gate::{
-    AcquisitionFacts, Assignment, AssignmentInput, EvidenceFacts, GateDecision, GateInput, LimitedOutcome, Role,
-    RolloutFacts, Stage, Verdict, assign, decide, settle, unavailable,
+    AcquisitionFacts, Assignment, AssignmentInput, EvidenceFacts, GateDecision, GateInput, LimitedOutcome, ReviewFacts,
+    Role, RolloutFacts, Stage, Verdict, assign, decide, settle, unavailable,
 };
 use hilum_registry::{Deployment, DeploymentSpec, DeploymentState, Manifest, Purpose};
 use hilum_store::records::{Evaluation, GateDecisionRecord, GateStage, NewAssignment, NewInference, Package};
@@ -114,8 +114,15 @@ impl Round<'_> {
         let shadow_waiting = if stands_by { None } else { Some(catalog.shadow_waiting(&deployment.spec.name).await?) };
         let rollout = RolloutFacts { role, shadow_waiting };
         let evidence = catalog.evidence_facts(deployment, self.now).await?;
-        let asked =
-            Asked { completed_at: self.completed_at, stage: Stage::BeforeInference, now: self.now, rollout, evidence };
+        let review = catalog.review_facts(deployment, self.now).await?;
+        let asked = Asked {
+            completed_at: self.completed_at,
+            stage: Stage::BeforeInference,
+            now: self.now,
+            rollout,
+            evidence,
+            review,
+        };
         ask(self.facts, deployment, package, asked, AcquisitionFacts::default())
     }
 }
@@ -156,6 +163,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) now: Timestamp,
     pub(crate) rollout: RolloutFacts<'a>,
     pub(crate) evidence: Option<EvidenceFacts>,
+    pub(crate) review: Option<ReviewFacts>,
 }
 
 /// Put one study to the gate for one deployment. A package that cannot be read closes the gate (MV-09).
@@ -169,7 +177,7 @@ pub(crate) fn ask(
     asked: Asked<'_>,
     acquisition: AcquisitionFacts<'_>,
 ) -> Result<GateDecision, JobError> {
-    let Asked { completed_at, stage, now, rollout, evidence } = asked;
+    let Asked { completed_at, stage, now, rollout, evidence, review } = asked;
     let closed = |what| Ok(unavailable(deployment, study.revision, stage, now, what));
     let package = match package {
         Ok(package) => package,
@@ -190,6 +198,7 @@ pub(crate) fn ask(
         now,
         rollout,
         evidence,
+        review,
         acquisition,
     }))
 }
@@ -270,6 +279,7 @@ pub async fn dry_run(
             now,
             rollout: RolloutFacts::default(),
             evidence: None,
+            review: None,
             acquisition: AcquisitionFacts::default(),
         };
         DryRunLine { study_key, decision: decide(&input) }

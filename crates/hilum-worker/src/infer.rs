@@ -125,7 +125,8 @@ pub(crate) async fn decide(
     let rollout = RolloutFacts { role: role.as_ref(), shadow_waiting: None };
     let now = context.clock.now();
     let evidence = context.catalog.evidence_facts(deployment, now).await?;
-    let asked = Asked { completed_at: job.created_at, stage, now, rollout, evidence };
+    let review = context.catalog.review_facts(deployment, now).await?;
+    let asked = Asked { completed_at: job.created_at, stage, now, rollout, evidence, review };
     ask(facts, deployment, package, asked, acquisition)
 }
 

@@ -48,6 +48,7 @@ impl Proof {
         for about in [Some(name), deployment.spec.champion.as_deref()].into_iter().flatten() {
             records.extend(list(catalog, RecordKind::Replay, Some(about)).await?);
         }
+        records.extend(list(catalog, RecordKind::Rehearsal, Some(name)).await?);
         records.extend(list(catalog, RecordKind::Change, Some(name)).await?);
         records.extend(list(catalog, RecordKind::UserTraining, None).await?);
         let users = catalog.user_list().await?;

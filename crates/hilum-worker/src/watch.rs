@@ -1,11 +1,12 @@
 //! What is looked after beside the jobs: versions kept ready, and bounds that stop a version while it is tried.
 
 use crate::runner::{Context, describe, pause};
-use hilum_gate::{RunFact, exceeded_bound};
+use hilum_gate::{RunFact, exceeded_bound, review};
 use hilum_registry::{Deployment, DeploymentState};
 use hilum_store::StoreError;
+use hilum_store::alarms::AlarmFilter;
 use hilum_store::evidence_report::freshness;
-use hilum_types::Digest;
+use hilum_types::{Digest, Reason};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -77,13 +78,15 @@ async fn warm(context: &Context, deployment: &Deployment, tried: &mut BTreeSet<D
     }
 }
 
-/// How often it is looked whether evidence is missing. The gate decides by itself with every study; this only tells people.
+/// How often it is looked whether evidence is missing or a review is overdue. The gate decides by itself with every study; this
+/// only tells people.
 const EVIDENCE_EVERY: Duration = Duration::from_secs(60);
 
-/// Raise an alarm, once until somebody has seen it, for every version in use without fresh evidence (MV-06).
+/// Raise an alarm, once until somebody has closed it, for every version in use without fresh evidence, or without the review that
+/// is agreed (MV-06).
 pub(crate) async fn watch_evidence(context: Context, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        if let Err(error) = tell_of_missing_evidence(&context).await {
+        if let Err(error) = tell_what_is_missing(&context).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "evidence was not looked at");
         }
         if !pause(&mut stop, EVIDENCE_EVERY).await {
@@ -92,27 +95,50 @@ pub(crate) async fn watch_evidence(context: Context, mut stop: watch::Receiver<b
     }
 }
 
-async fn tell_of_missing_evidence(context: &Context) -> Result<(), StoreError> {
-    const CODE: &str = "evidence-stale";
+async fn tell_what_is_missing(context: &Context) -> Result<(), StoreError> {
     let now = context.clock.now();
-    let mut told: Option<BTreeSet<String>> = None;
+    let mut told = Told::default();
     for deployment in context.catalog.deployment_list().await?.iter().filter(|one| one.state.is_in_service()) {
-        let found = freshness(&*context.catalog, deployment, now).await?;
-        let Some(missing) = found.filter(|found| found.missing) else { continue };
-        if told.is_none() {
-            let open = context.catalog.alarm_list(true, 1000).await?.into_iter().filter(|alarm| alarm.code == CODE);
-            told = Some(open.filter_map(|alarm| alarm.deployment).collect());
+        let evidence = freshness(&*context.catalog, deployment, now).await?.filter(|found| found.missing);
+        if let Some(missing) = evidence {
+            told.tell(context, deployment, "evidence-stale", (&missing.reason, missing.withholds)).await?;
         }
-        let name = deployment.spec.name.as_str();
-        if told.as_ref().is_some_and(|told| told.contains(name)) {
-            continue;
+        let facts = context.catalog.review_facts(deployment, now).await?;
+        if let Some(overdue) = review(deployment, facts.as_ref(), now).filter(|found| found.overdue) {
+            told.tell(context, deployment, "review-overdue", (&overdue.reason, overdue.withholds)).await?;
         }
-        let follows = if missing.withholds { "its studies are withheld" } else { "its studies go on" };
-        let text = format!("{name}: {}; {follows}", missing.reason.text);
-        tracing::warn!(deployment = name, reason = missing.reason.text, "evidence is missing");
-        context.catalog.alarm_raise(CODE, &text, None, Some(name), now).await?;
     }
     Ok(())
+}
+
+/// Codes and deployments of the alarms that are not closed: whoever acknowledged one knows already. Read when there is
+/// something to tell.
+#[derive(Default)]
+struct Told(Option<BTreeSet<(String, String)>>);
+
+impl Told {
+    async fn tell(
+        &mut self,
+        context: &Context,
+        deployment: &Deployment,
+        code: &str,
+        (reason, withholds): (&Reason, bool),
+    ) -> Result<(), StoreError> {
+        if self.0.is_none() {
+            let filter = AlarmFilter { only_unclosed: true, ..AlarmFilter::default() };
+            let standing = context.catalog.alarm_find(&filter, 1000).await?.into_iter();
+            self.0 = Some(standing.filter_map(|alarm| Some((alarm.code, alarm.deployment?))).collect());
+        }
+        let name = deployment.spec.name.as_str();
+        let is_told = |told: &BTreeSet<(String, String)>| told.contains(&(code.to_owned(), name.to_owned()));
+        if self.0.as_ref().is_some_and(is_told) {
+            return Ok(());
+        }
+        let follows = if withholds { "its studies are withheld" } else { "its studies go on" };
+        let text = format!("{name}: {}; {follows}", reason.text);
+        tracing::warn!(deployment = name, code, reason = reason.text, "something that was agreed is missing");
+        context.catalog.alarm_raise(code, &text, None, Some(name), context.clock.now()).await
+    }
 }
 
 /// After a run: stop the deployment when the runs of its rollout exceed a declared bound.

@@ -149,7 +149,8 @@ const SECRET_CHARS_MIN: usize = 16;
 pub(crate) struct HttpConfig {
     /// Address and port to listen on.
     pub(crate) listen: SocketAddr,
-    /// Development switch: listen on an address other than loopback although there is no authentication yet.
+    /// Development switch: listen on an address other than loopback although reading, and stopping a deployment, needs no
+    /// sign-in.
     pub(crate) allow_public_without_authentication: bool,
     /// Token that senders of reports over FHIR must know; left out: whoever reaches the address may send.
     pub(crate) report_token: Option<Secret>,
@@ -555,8 +556,9 @@ impl Config {
         let mut problems = Vec::new();
         if !self.http.listen.ip().is_loopback() && !self.http.allow_public_without_authentication {
             problems.push(format!(
-                "[http] listen = {}: there is no authentication yet, so only loopback is served; use 127.0.0.1 behind \
-                 a proxy that authenticates, or set allow_public_without_authentication = true for development",
+                "[http] listen = {}: pages and lists with patient data need no sign-in, so only loopback is served; use \
+                 127.0.0.1 behind a proxy that authenticates, or set allow_public_without_authentication = true for \
+                 development",
                 self.http.listen
             ));
         }
@@ -684,7 +686,7 @@ mod tests {
                     [[destination]]\nname = 'pacs'\n[[destination]]\nname = 'pacs'\nprotocol = 'stow'\nurl = 'ftp://x'\n";
         insta::assert_snapshot!(Config::parse(text).unwrap_err().to_string(), @r#"
         6 problems found:
-          [http] listen = 0.0.0.0:80: there is no authentication yet, so only loopback is served; use 127.0.0.1 behind a proxy that authenticates, or set allow_public_without_authentication = true for development
+          [http] listen = 0.0.0.0:80: pages and lists with patient data need no sign-in, so only loopback is served; use 127.0.0.1 behind a proxy that authenticates, or set allow_public_without_authentication = true for development
           [dimse]: nobody may connect; add a [[dimse.peer]] with ae_title (and address), or set accept_any_peer = true for development
           [study] quiet_seconds = 90000 is not in 0 to 86400
           destination "pacs" needs host, port and ae_title

@@ -40,6 +40,11 @@ pub const KNOWN_CODES: &[CodeFacts] = &[
         "Find the studies that have no outcome: compare the books with the archive, look at dead jobs, repeat them.",
     ),
     facts("evidence-stale", Review, "Get labels: reports, assessments or the audit sample; without them use stops."),
+    facts(
+        "review-overdue",
+        Review,
+        "Look at the figures: hilum monitor evidence NAME --record, then sign the record with meaning reviewed.",
+    ),
     facts("rollout-bound", Stop, "The version on trial is suspended; read its failed runs before it is tried again."),
     facts(
         "remote-version",

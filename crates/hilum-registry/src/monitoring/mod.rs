@@ -46,8 +46,14 @@ pub struct MonitoringPlan {
     pub evidence: Option<EvidenceRule>,
     /// Who looks at the figures: a person or a role.
     pub reviewed_by: String,
-    /// How often, in days.
+    /// How often, in days, up to 3650; 0: nothing is agreed.
     pub review_days: u32,
+    /// What is done when that is overdue.
+    #[serde(skip_serializing_if = "WhenOverdue::is_alarm")]
+    pub on_overdue: WhenOverdue,
+    /// Whether its rules must have been rehearsed before clinical results reach readers (MV-45).
+    #[serde(skip_serializing_if = "RehearsalNeed::is_optional")]
+    pub rehearsal: RehearsalNeed,
     /// Where labels come from.
     #[serde(skip_serializing_if = "LabelPlan::is_default")]
     pub labels: LabelPlan,
@@ -57,6 +63,40 @@ pub struct MonitoringPlan {
     /// How images are held against those of the accepted reference set; left out: not at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub envelope: Option<EnvelopePlan>,
+}
+
+/// What is done when nobody has looked at the figures in time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenOverdue {
+    /// People are told.
+    #[default]
+    Alarm,
+    /// People are told, and the gate withholds every study until somebody has looked.
+    Suspend,
+}
+
+impl WhenOverdue {
+    fn is_alarm(&self) -> bool {
+        *self == WhenOverdue::Alarm
+    }
+}
+
+/// Whether stop rules must have been rehearsed before clinical results reach readers (MV-45).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RehearsalNeed {
+    /// They may be.
+    #[default]
+    Optional,
+    /// They must: a signed rehearsal with faults, which kept what is declared, of exactly these rules and this package.
+    Required,
+}
+
+impl RehearsalNeed {
+    fn is_optional(&self) -> bool {
+        *self == RehearsalNeed::Optional
+    }
 }
 
 /// What two people sign of a monitoring plan: when it stops, and what is compared with what before a result leaves.
@@ -70,6 +110,9 @@ pub struct SignedMonitoring<'a> {
     /// How images are held against those of the accepted reference set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub envelope: Option<&'a EnvelopePlan>,
+    /// After how many days without a look at the figures it stops; `None`: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review_days: Option<u32>,
 }
 
 impl MonitoringPlan {
@@ -77,11 +120,12 @@ impl MonitoringPlan {
     pub fn signed(&self) -> Option<SignedMonitoring<'_>> {
         let declared = self.stops() || self.envelope.is_some();
         let (evidence, envelope) = (self.evidence.as_ref(), self.envelope.as_ref());
-        declared.then_some(SignedMonitoring { rules: &self.rules, evidence, envelope })
+        let review_days = (self.on_overdue == WhenOverdue::Suspend).then_some(self.review_days);
+        declared.then_some(SignedMonitoring { rules: &self.rules, evidence, envelope, review_days })
     }
 
     fn stops(&self) -> bool {
-        !self.rules.is_empty() || self.evidence.is_some()
+        !self.rules.is_empty() || self.evidence.is_some() || self.on_overdue == WhenOverdue::Suspend
     }
 
     /// This plan, with every part of the one in force that it does not bring itself. Rules of which none stops anything take
@@ -96,6 +140,8 @@ impl MonitoringPlan {
             evidence: self.evidence.or(in_force.evidence),
             reviewed_by: if self.reviewed_by.trim().is_empty() { in_force.reviewed_by } else { self.reviewed_by },
             review_days: if self.review_days == 0 { in_force.review_days } else { self.review_days },
+            on_overdue: self.on_overdue.max(in_force.on_overdue),
+            rehearsal: self.rehearsal.max(in_force.rehearsal),
             labels: if self.labels.is_default() { in_force.labels } else { self.labels },
             alarms: if self.alarms.is_default() { in_force.alarms } else { self.alarms },
             envelope: self.envelope.or(in_force.envelope),
@@ -169,6 +215,12 @@ impl MonitoringPlan {
             problems.push(format!("there are {} rules; at most 64 are watched", self.rules.len()));
         }
         problems.extend(self.evidence.iter().flat_map(EvidenceRule::problems));
+        if 3650 < self.review_days {
+            problems.push(format!("review_days is {}; it must be at most 3650", self.review_days));
+        }
+        if self.review_days == 0 && self.on_overdue == WhenOverdue::Suspend {
+            problems.push("on_overdue = \"suspend\" needs review_days: how often somebody looks".to_owned());
+        }
         problems.into_iter().map(|problem| format!("monitoring: {problem}")).collect()
     }
 }
@@ -318,6 +370,23 @@ mod tests {
         assert_eq!(first(&[("weekpart", "weekend"), ("station", "CT/1"), ("sex", "F")]), 2.0);
         assert_eq!(first(&[("weekpart", "weekday"), ("station", "CT/1")]), 1.0, "the whole's where it is not named");
         assert_eq!(first(&[("weekpart", "weekend")]), 1.0);
+    }
+
+    /// What is overdue can stop it only when it is said what is due, and two people sign that it does.
+    #[test]
+    fn an_overdue_review_that_stops_is_declared_whole_and_signed() {
+        insta::assert_snapshot!(problems("on_overdue='suspend'"), @r#"monitoring: on_overdue = "suspend" needs review_days: how often somebody looks"#);
+        insta::assert_snapshot!(problems("review_days=3651"), @"monitoring: review_days is 3651; it must be at most 3650");
+        let plan = |text: &str| toml::from_str::<MonitoringPlan>(text).unwrap();
+        assert_eq!(
+            (problems("review_days=7\non_overdue='suspend'"), plan("review_days=7").signed()),
+            (String::new(), None)
+        );
+        let stops = plan("review_days=7\non_overdue='suspend'");
+        assert_eq!(stops.signed().unwrap().review_days, Some(7));
+        let after = plan("review_days=30").or_in_force(stops);
+        assert_eq!((after.review_days, after.on_overdue), (30, WhenOverdue::Suspend), "no version takes that away");
+        assert!(!serde_json::to_string(&plan("review_days=7")).unwrap().contains("on_overdue"));
     }
 
     #[test]

@@ -294,6 +294,80 @@ pub(super) async fn a_change_gives_no_new_time_for_evidence(url: String) {
     all_is_well(&catalog).await;
 }
 
+/// MV-06: a review is a signature of meaning "reviewed" under fresh figures or a fresh report about the deployment.
+pub(super) async fn a_review_is_what_somebody_signed(url: String) {
+    const DAY: i64 = 86_400;
+    let catalog = open(&url).await;
+    let package = add_package(&catalog).await;
+    catalog.user_add(&user("anna", &["clinical"], 1), "user:root").await.unwrap();
+    let mut reviewed = watched("suspend");
+    let deployment = catalog.deployment_apply(&reviewed, package, "user:test", at(-900)).await.unwrap();
+    assert_eq!(catalog.review_facts(&deployment, at(0)).await.unwrap(), None, "none is agreed");
+    reviewed.monitoring.as_mut().unwrap().review_days = 7;
+    let deployment = catalog.deployment_apply(&reviewed, package, "user:test", at(-800)).await.unwrap();
+    let known = async |now| catalog.review_facts(&deployment, at(now)).await.unwrap().unwrap();
+    let sign_as = async |record, meaning, now| {
+        catalog.signature_add(&sign(record, "anna", 1, meaning, at(now)), at(now)).await.unwrap();
+    };
+    let facts = known(0).await;
+    assert_eq!((facts.since, facts.reviewed_at), (at(-900), None));
+    let figures = enter(&catalog, RecordKind::MonitoringEvidence, "cxr", package, 100).await;
+    sign_as(figures, SignatureMeaning::ApprovedClinical, 110).await;
+    let of_another = enter(&catalog, RecordKind::MonitoringEvidence, "ct", package, 120).await;
+    sign_as(of_another, SignatureMeaning::Reviewed, 130).await;
+    let replay = enter(&catalog, RecordKind::Replay, "cxr", package, 140).await;
+    sign_as(replay, SignatureMeaning::Reviewed, 150).await;
+    assert_eq!(known(200).await.reviewed_at, None, "nobody has said that they looked at figures of it");
+    sign_as(figures, SignatureMeaning::Reviewed, 210).await;
+    assert_eq!(known(220).await.reviewed_at, Some(at(210)));
+    // A report counts up to the end of its window, and one period more.
+    let report = async |name: &str, until, now| {
+        let window = json!({ "from": at(-900), "to": at(until) });
+        let body = json!({ "format": 1, "deployment": "cxr", "note": name, "window": window });
+        let (kind, author) = (RecordKind::PeriodicReport, "user:anna".to_owned());
+        let record = NewRecord { kind, subject: "cxr".into(), body, author };
+        catalog.record_add(&record, at(now)).await.unwrap().record.digest
+    };
+    let old = report("old", 0, 8 * DAY).await;
+    sign_as(old, SignatureMeaning::Reviewed, 8 * DAY).await;
+    assert_eq!(known(8 * DAY).await.reviewed_at, Some(at(210)), "it says nothing of the last seven days");
+    let fresh = report("fresh", 5 * DAY, 8 * DAY).await;
+    sign_as(fresh, SignatureMeaning::Reviewed, 8 * DAY + 10).await;
+    assert_eq!(known(9 * DAY).await.reviewed_at, Some(at(8 * DAY + 10)));
+    all_is_well(&catalog).await;
+    // What was changed by hand is no review; the question is answered all the same, or no study would pass for any deployment.
+    crate::sql::inside::damage_reports(&url).await.unwrap();
+    assert_eq!(known(9 * DAY).await.reviewed_at, Some(at(210)));
+}
+
+/// MV-06: nobody has to look while results stay inside, so the first period begins when they reach readers; other changes do
+/// not move that.
+pub(super) async fn a_review_is_due_one_period_after_results_reach_readers(url: String) {
+    let catalog = open(&url).await;
+    let package = add_package(&catalog).await;
+    let mut reviewed = watched("suspend");
+    reviewed.monitoring.as_mut().unwrap().review_days = 7;
+    let (limited, active) = (DeploymentState::Limited, DeploymentState::Active);
+    for (state, owner, now, since) in [
+        (DeploymentState::Shadow, "physics", -900, -900),
+        (active, "physics", 50, 50),
+        (active, "radiology", 60, 50),
+        (limited, "radiology", 70, 50),
+        (DeploymentState::Shadow, "radiology", 80, -900),
+        (active, "radiology", 90, 90),
+    ] {
+        let mut changed = DeploymentSpec { state, owner: owner.into(), ..reviewed.clone() };
+        changed.rollout.share = (state == limited).then_some(0.5);
+        let applied = catalog.deployment_apply(&changed, package, "user:test", at(now)).await.unwrap();
+        let facts = catalog.review_facts(&applied, at(100)).await.unwrap().unwrap();
+        assert_eq!(facts.since, at(since), "{state} from {now} on");
+    }
+    let deployment = catalog.deployment_get("cxr").await.unwrap().unwrap();
+    let early = catalog.review_facts(&deployment, at(-1000)).await.unwrap().unwrap();
+    assert_eq!(early.since, at(-1000), "by a clock that went back");
+    all_is_well(&catalog).await;
+}
+
 /// The state that the acts leave is that of one fold over the facts in order, and labels of another version, of a time
 /// before a restart, or given again do not count.
 pub(super) async fn the_state_is_a_fold_over_the_facts(url: String) {

@@ -162,6 +162,7 @@ fn series_to_send(context: &Context, job: &Job, subject: &Subject, product: &Pro
             completed_at: job.created_at,
             rollout: RolloutFacts::default(),
             evidence: None,
+            review: None,
             acquisition: AcquisitionFacts::default(),
             stage: Stage::BeforeInference,
             now: context.clock.now(),

@@ -148,6 +148,7 @@ pub(super) fn ask_gate(
         completed_at: now,
         rollout: RolloutFacts::default(),
         evidence: None,
+        review: None,
         acquisition: AcquisitionFacts::default(),
         stage: Stage::BeforeInference,
         now,

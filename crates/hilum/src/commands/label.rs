@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
 use hilum_monitor::{LabelSource, Truth};
 use hilum_store::StudyKey;
-use hilum_store::labels::NewLabel;
+use hilum_store::labels::{NewLabel, signed_in_origin};
 use hilum_store::records::StudyFilter;
 use hilum_types::{Clock, Phi, Timestamp};
 use serde_json::json;
@@ -79,6 +79,10 @@ pub(crate) async fn run(command: LabelCommand) -> Result<ExitCode> {
     let now = SystemClock.now();
     let study_key = find(&*catalog, &study).await?;
     let by = if by.contains(':') { by } else { format!("user:{by}") };
+    let signed_in = signed_in_origin(&by);
+    if origin.as_deref().is_some_and(|origin| origin.starts_with(&signed_in)) {
+        bail!("an origin that begins with {signed_in:?} is of answers by people who signed in; choose another");
+    }
     let label = NewLabel {
         origin: origin.unwrap_or_else(|| format!("terminal:{study_key}:{deployment}:{finding}:{}", now.micros())),
         study_key,

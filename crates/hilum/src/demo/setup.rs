@@ -159,7 +159,7 @@ pub(crate) const LOOK_RULE: &str = "unlike-reference";
 const WATCHED: &str = r#"
 [monitoring]
 reviewed_by = "medical physics"
-review_days = 7
+review_days = 91
 
 [[monitoring.rule]]
 name = "missed-nodules"

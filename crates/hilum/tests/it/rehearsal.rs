@@ -162,6 +162,63 @@ fn faults_are_rehearsed_and_the_result_is_signed() {
     site.done(&["audit", "verify"]);
 }
 
+/// MV-01, MV-45: where the plan asks for it, a rehearsal of exactly the declared rules that two people signed is missing before
+/// results reach readers, and the refusal says how to make one.
+#[test]
+fn a_required_rehearsal_is_missing_until_it_is_signed() {
+    let site = Site::new("");
+    for (name, role) in [("root", "governance"), ("anna", "clinical"), ("bo", "technical")] {
+        site.person(name, role);
+    }
+    let digest = import(&site, &package("phantom-cxr"));
+    let declare = |in_a_row: u32| {
+        let plan = format!(
+            "purpose='clinical'\n[deployment.monitoring]\nrehearsal='required'\n[[deployment.monitoring.rule]]\n\
+             name='foreign'\nmetric='outside_envelope'\nconsecutive={in_a_row}\naction='suspend'\n"
+        );
+        let applied = apply(&site, NAME, &digest, &plan);
+        assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    };
+    let lacks = || {
+        let output = site.run(&["deploy", "ready", NAME, "--to", "active", "--json"]);
+        let told = value(&String::from_utf8(output.stdout).unwrap());
+        let missing = told["missing"].as_array().unwrap();
+        let found = missing.iter().find(|one| one["requirement"] == "rehearsal");
+        found.map(|one| format!("{}: {}", one["text"], one["remedy"]))
+    };
+    declare(5);
+    let said = lacks().unwrap();
+    assert!(said.contains("were not rehearsed") && said.contains("hilum rehearse --deployment cxr --faults"), "{said}");
+    assert!(site.refused(&["deploy", "promote", NAME, "--to", "active"]).contains("were not rehearsed"));
+
+    let file = site.path("faults.toml");
+    let faults = "[scenario]\nstudies_per_day=[9,9,9,9,9,0,0]\n\
+        finding={nodule={prevalence=0.3, sensitivity=0.95, specificity=0.9}}\n\
+        [[fault]]\nname='inverted'\nkind='inverted_photometric'\nsize=8\nfound_within_days=30\n";
+    std::fs::write(&file, faults).unwrap();
+    let told = site.done(&[
+        "rehearse",
+        "--deployment",
+        NAME,
+        "--faults",
+        file.to_str().unwrap(),
+        "--runs",
+        "80",
+        "--record",
+        "--json",
+    ]);
+    assert_eq!(value(&told)["verdict"], "kept", "{told}");
+    let records = value(&site.done(&["record", "list", "--kind", "rehearsal", "--subject", NAME, "--json"]));
+    let record = records[0]["digest"].as_str().unwrap().to_owned();
+    assert!(lacks().unwrap().contains("lacks approval in the clinical role"));
+    for (name, meaning) in [("anna", "approved_clinical"), ("bo", "approved_technical")] {
+        assert!(site.sign(&record, name, meaning).status.success());
+    }
+    assert_eq!(lacks(), None);
+    declare(6);
+    assert!(lacks().unwrap().contains("tried other rules than those that are declared"));
+}
+
 /// The shipped example is read, and holds every kind of fault.
 #[test]
 fn the_shipped_faults_are_sound() {

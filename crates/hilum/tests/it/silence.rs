@@ -5,12 +5,15 @@ use crate::program::{PATIENCE, copy_tree, package};
 use hilum_dicom::{Limits, read_part10_header};
 use hilum_monitor::{LabelSource, Truth};
 use hilum_registry::DeploymentSpec;
+use hilum_sign::{NewRecord, PersonKey, RecordKind, SignatureMeaning, ToSign};
+use hilum_store::governance::User;
 use hilum_store::labels::NewLabel;
 use hilum_store::records::{NewInstance, Origin, Source};
 use hilum_store::{Alarm, BlobOptions, BlobStore, Catalog, CatalogOptions, LocalBlobs, StudyKey};
 use hilum_testkit::{Acquisition, FakeClock, Subject, dx};
 use hilum_types::{Clock, Digest, Timestamp};
 use hilum_worker::{Models, RetryPolicy, SiteKey, Worker, WorkerOptions};
+use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -59,6 +62,7 @@ impl House {
             shadow_slots: 1,
             lease_seconds: 600,
             retry: RetryPolicy { seconds_first: 5, seconds_max: 5, attempts_max: 2 },
+            assessment_quiet_seconds: 60,
             ae_title: "HILUM".parse().unwrap(),
             product_timeout: Duration::from_secs(5),
             data_dir: folder.to_owned(),
@@ -96,11 +100,11 @@ impl House {
         }
     }
 
-    /// How often each open alarm of missing evidence of that deployment was raised.
+    /// How often each alarm of missing evidence of that deployment was raised.
     async fn n_raised(&self, deployment: &str) -> Vec<u64> {
-        let open = self.catalog.alarm_list(true, 100).await.unwrap();
+        let all = self.catalog.alarm_list(false, 100).await.unwrap();
         let of = |alarm: &Alarm| alarm.code == "evidence-stale" && alarm.deployment.as_deref() == Some(deployment);
-        open.into_iter().filter(of).map(|alarm| alarm.n_raised).collect()
+        all.into_iter().filter(of).map(|alarm| alarm.n_raised).collect()
     }
 
     /// A study comes on that day, and how it ends: disposition and code of the reason.
@@ -124,6 +128,19 @@ impl House {
                 return (key, format!("{} {code}", ended.disposition.name()).trim_end().to_owned());
             }
             assert!(begun.elapsed() < PATIENCE, "the study has not ended: {study:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// How a study ends for one of several deployments.
+    async fn ended_for(&self, key: &StudyKey, deployment: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let study = self.catalog.study_get(key).await.unwrap().unwrap();
+            if let Some(ended) = study.dispositions.iter().find(|ended| ended.deployment == deployment) {
+                return ended.disposition.name().to_owned();
+            }
+            assert!(begun.elapsed() < PATIENCE, "the study has not ended for {deployment}: {study:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -191,12 +208,66 @@ async fn silence_is_told_without_any_study() {
     assert!(text.ends_with("its studies are withheld"), "{text}");
     assert!(text.contains("30 days"), "{text}");
     assert_eq!(house.n_raised("cxr").await, [1]);
-    // A worker that begins later looks at both, in the order of their names, and has only the other one to tell of.
+    let told = house.catalog.alarm_list(true, 100).await.unwrap().into_iter().find(|one| one.code == "evidence-stale");
+    house.catalog.alarm_acknowledge(&told.unwrap().key, "user:anna", house.clock.now()).await.unwrap();
+    // A worker that begins later looks at both, in the order of their names, and has only the other one to tell of: who has
+    // seen an alarm is not told again while it lasts.
     house.declare("later", "active").await;
     house.day(62);
     house.work(folder.path(), "a-month-later");
     house.alarm("evidence-stale", "later: ").await;
     assert_eq!(house.n_raised("cxr").await, [1]);
+}
+
+/// MV-01, MV-06: a review that is overdue is told, and withholds where that is declared, until somebody has looked.
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_that_nobody_looks_at_withhold() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::start(folder.path(), "draft").await;
+    let digest = house.digest;
+    for (name, overdue) in [("cxr", "suspend"), ("told", "alarm")] {
+        let text = format!(
+            "name='{name}'\npackage='{digest}'\nstate='active'\ndestinations=['pacs']\n[monitoring]\nreviewed_by='physics'\n\
+             review_days=30\non_overdue='{overdue}'"
+        );
+        let spec: DeploymentSpec = toml::from_str(&text).unwrap();
+        house.catalog.deployment_apply(&spec, digest, "user:test", house.clock.now()).await.unwrap();
+    }
+    assert_eq!(house.study(1, 29).await.1, "analysed", "the first period is not over");
+    let (withheld, ended) = house.study(2, 30).await;
+    assert_eq!(ended, "withheld review.overdue");
+    house.work(folder.path(), "after-the-period");
+    let text = house.alarm("review-overdue", "cxr: ").await;
+    assert!(text.ends_with("its studies are withheld") && text.contains("every 30 days by physics"), "{text}");
+    assert!(house.alarm("review-overdue", "told: ").await.ends_with("its studies go on"));
+    assert_eq!(house.ended_for(&withheld, "cxr").await, "withheld");
+    assert_eq!(house.ended_for(&withheld, "told").await, "analysed", "people are told, and it goes on");
+
+    // Somebody looks: figures of now, kept as a record and signed.
+    let (now, key) = (house.clock.now(), PersonKey::from_seed([1; 32]));
+    let anna = User {
+        name: "anna".into(),
+        display_name: "Dr. Anna".into(),
+        roles: vec!["clinical".into()],
+        password_hash: String::new(),
+        public_key: key.public_key(),
+        sealed_key: "sealed".into(),
+        active: true,
+        created_at: now,
+    };
+    house.catalog.user_add(&anna, "user:root").await.unwrap();
+    let figures = NewRecord {
+        kind: RecordKind::MonitoringEvidence,
+        subject: "cxr".into(),
+        body: json!({ "format": 1, "package": digest, "as_of": now }),
+        author: "user:anna".into(),
+    };
+    let record = house.catalog.record_add(&figures, now).await.unwrap().record.digest;
+    let (meaning, signer, role) = (SignatureMeaning::Reviewed, "anna".to_owned(), "clinical".to_owned());
+    let signature = key.sign(&ToSign { record, meaning, signer, role, signed_at: now });
+    house.catalog.signature_add(&signature, now).await.unwrap();
+    let (seen, _) = house.study(3, 31).await;
+    assert_eq!(house.ended_for(&seen, "cxr").await, "analysed");
 }
 
 /// A version that a rollback would return to and that cannot be started is told before anybody needs it (AV-09).

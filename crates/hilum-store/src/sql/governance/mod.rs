@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use hilum_sign::{NewRecord, Record, Signature};
 use hilum_types::{Digest, Timestamp};
 pub(super) use proof::package_proof;
-pub(super) use records::record_held;
+pub(super) use records::{record_held, record_signed_list};
 
 /// Hands every method of the trait to the function of the same name in the module of its subject.
 macro_rules! governance {

@@ -151,6 +151,25 @@ pub(in crate::sql) async fn record_list(
     with_signatures(catalog, records).await
 }
 
+/// The newest records of these kinds about `subject` that somebody signed with that meaning, with all their signatures. A row
+/// that was changed by hand so that it is no record any more is left out: it says nothing, and stops nobody who asks.
+pub(in crate::sql) async fn record_signed_list(
+    catalog: &SqlCatalog,
+    kinds: &[RecordKind],
+    subject: &str,
+    meaning: SignatureMeaning,
+    limit: u32,
+) -> Result<Vec<Record>, StoreError> {
+    let mut columns = values![limit, subject, meaning.name()];
+    let kinds = in_list(&mut columns, kinds.iter().map(|kind| kind.name().into()));
+    let sql = format!(
+        "SELECT {COLUMNS} FROM record WHERE subject = $2 AND kind IN {kinds} AND EXISTS (SELECT 1 FROM signature \
+         WHERE signature.record = record.digest AND signature.meaning = $3) ORDER BY seq DESC LIMIT $1"
+    );
+    let rows = catalog.database.rows("list signed records", sql, columns).await?;
+    with_signatures(catalog, rows.iter().filter_map(|row| record_from(row).ok()).collect()).await
+}
+
 async fn with_signatures(catalog: &SqlCatalog, mut records: Vec<Record>) -> Result<Vec<Record>, StoreError> {
     let digests: Vec<Digest> = records.iter().map(|record| record.digest).collect();
     let mut signatures = signatures_of(&catalog.database, &digests).await?;

@@ -9,7 +9,7 @@ use super::SqlCatalog;
 use crate::StoreError;
 use crate::monitoring::{MonitorCounts, Monitoring, ObservationFilter, StoppingRule, StoredSignal};
 use async_trait::async_trait;
-use hilum_gate::EvidenceFacts;
+use hilum_gate::{EvidenceFacts, ReviewFacts};
 use hilum_monitor::figures::LabelledObservation;
 use hilum_monitor::{Cell, CellKey, Observation};
 use hilum_registry::Deployment;
@@ -57,6 +57,10 @@ impl Monitoring for SqlCatalog {
         now: Timestamp,
     ) -> Result<Option<EvidenceFacts>, StoreError> {
         read::evidence_facts(self, deployment, now).await
+    }
+
+    async fn review_facts(&self, deployment: &Deployment, now: Timestamp) -> Result<Option<ReviewFacts>, StoreError> {
+        read::review_facts(self, deployment, now).await
     }
 
     async fn labelled_list(

@@ -5,10 +5,12 @@ use crate::StoreError;
 use crate::monitoring::{ObservationFilter, StoppingRule, StoredSignal};
 use crate::sql::SqlCatalog;
 use crate::sql::connection::{in_list, values};
-use hilum_gate::EvidenceFacts;
+use crate::sql::governance::record_signed_list;
+use hilum_gate::{EvidenceFacts, REVIEWED_KINDS, ReviewFacts, reviewed_at};
 use hilum_monitor::figures::LabelledObservation;
 use hilum_monitor::{Cell, CellKey, Observation};
 use hilum_registry::Deployment;
+use hilum_sign::SignatureMeaning;
 use hilum_types::Timestamp;
 
 pub(super) async fn observation_list(
@@ -112,15 +114,85 @@ pub(super) async fn evidence_facts(
     Ok(Some(EvidenceFacts { since, n: row.number("n")?, newest_at: row.time_or_none("newest")? }))
 }
 
+/// When the version came into use, or a stop was lifted.
+async fn begun_at(
+    catalog: &SqlCatalog,
+    what: &'static str,
+    deployment: &Deployment,
+    now: Timestamp,
+) -> Result<Timestamp, StoreError> {
+    let row = catalog.database.row(what, RESTARTED, values![deployment.spec.name.as_str()]).await?;
+    let since = row.map(|row| row.time_or_none("at")).transpose()?.flatten().unwrap_or(deployment.updated_at);
+    // A clock that was ahead then must not give more time now.
+    Ok(since.min(now))
+}
+
+/// Since when results of the version reach readers without a break; where they do not, as [`begun_at`]. Time in shadow is no
+/// time in which somebody had to look.
+async fn seen_since(catalog: &SqlCatalog, deployment: &Deployment, now: Timestamp) -> Result<Timestamp, StoreError> {
+    const WHAT: &str = "read since when results reach readers";
+    let sql = "SELECT MIN(changed_at) AS at FROM deployment_change WHERE name = $1 AND revision > \
+               (SELECT COALESCE(MAX(revision), -1) FROM deployment_change WHERE name = $1 \
+               AND state NOT IN ('limited', 'active'))";
+    let begun = begun_at(catalog, WHAT, deployment, now).await?;
+    let row = catalog.database.row(WHAT, sql, values![deployment.spec.name.as_str()]).await?;
+    let seen = row.map(|row| row.time_or_none("at")).transpose()?.flatten();
+    Ok(seen.map_or(begun, |seen| begun.max(seen.min(now))))
+}
+
+/// Signed records that are looked at for the latest review: the newest ones.
+const REVIEWED_MAX: u32 = 16;
+
+pub(super) async fn review_facts(
+    catalog: &SqlCatalog,
+    deployment: &Deployment,
+    now: Timestamp,
+) -> Result<Option<ReviewFacts>, StoreError> {
+    if deployment.spec.monitoring.as_ref().is_none_or(|plan| plan.review_days == 0) {
+        return Ok(None);
+    }
+    let since = seen_since(catalog, deployment, now).await?;
+    let (name, reviewed) = (deployment.spec.name.as_str(), SignatureMeaning::Reviewed);
+    let records = record_signed_list(catalog, &REVIEWED_KINDS, name, reviewed, REVIEWED_MAX).await?;
+    Ok(Some(ReviewFacts { since, reviewed_at: reviewed_at(&records, deployment, since) }))
+}
+
+/// Labels with what was observed, the latest first. Either the labels of the studies of a period are looked up, or from the
+/// latest label on each is asked whether its study is of the period. A cross join is carried out by SQLite in the order
+/// written; PostgreSQL decides by what the tables hold.
+pub(in crate::sql) fn labelled(by_period: bool) -> String {
+    let (first, second) = if by_period { ("observation o", "label l") } else { ("label l", "observation o") };
+    format!(
+        "SELECT l.label, o.record FROM {first} CROSS JOIN {second} WHERE o.study_key = l.study_key \
+         AND o.revision = l.revision AND o.deployment = l.deployment AND l.deployment = $1 AND o.deployment = $1 \
+         AND (CAST($2 AS TEXT) IS NULL OR o.package = $2) AND o.event_at >= $3 AND o.event_at < $4 \
+         AND l.recorded_at >= $5 AND l.recorded_at <= $6 ORDER BY l.label_key DESC LIMIT $7"
+    )
+}
+
+/// Whether fewer than `limit` studies are of the period: then most of their labels are asked for, and they are found in far
+/// fewer steps than by going through the labels of all other periods.
+async fn is_short(catalog: &SqlCatalog, filter: &ObservationFilter, limit: u32) -> Result<bool, StoreError> {
+    const WHAT: &str = "count the studies of a period";
+    let sql = "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM observation WHERE deployment = $1 AND event_at >= $2 \
+               AND event_at < $3 LIMIT $4) AS of_period";
+    let columns = values![
+        filter.deployment.as_str(),
+        filter.from.map_or(i64::MIN, Timestamp::micros),
+        filter.until.map_or(i64::MAX, Timestamp::micros),
+        limit,
+    ];
+    let row =
+        catalog.database.row(WHAT, sql, columns).await?.ok_or(StoreError::DamagedRow { column: "observation" })?;
+    Ok(row.number::<u32>("n")? < limit)
+}
+
 pub(super) async fn labelled_list(
     catalog: &SqlCatalog,
     filter: &ObservationFilter,
     limit: u32,
 ) -> Result<Vec<LabelledObservation>, StoreError> {
-    let sql = "SELECT l.label, o.record FROM label l JOIN observation o ON o.study_key = l.study_key \
-               AND o.revision = l.revision AND o.deployment = l.deployment WHERE l.deployment = $1 \
-               AND (CAST($2 AS TEXT) IS NULL OR o.package = $2) AND o.event_at >= $3 AND o.event_at < $4 \
-               AND l.recorded_at >= $5 AND l.recorded_at <= $6 ORDER BY l.label_key DESC LIMIT $7";
+    let sql = labelled(is_short(catalog, filter, limit).await?);
     let columns = values![
         filter.deployment.as_str(),
         filter.package.map(|package| package.to_string()),

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::system::{SystemClock, open_catalog};
 use anyhow::{Result, bail};
+use hilum_gate::review;
 use hilum_monitor::Figure;
 use hilum_registry::monitoring::CUTS;
 use hilum_sign::{NewRecord, RecordKind};
@@ -48,6 +49,12 @@ pub(super) async fn evidence(config: &Path, name: &str, asked: Asked) -> Result<
         return Ok(ExitCode::SUCCESS);
     }
     show(&report);
+    if let Some(deployment) = catalog.deployment_get(name).await? {
+        let facts = catalog.review_facts(&deployment, now).await?;
+        if let Some(found) = review(&deployment, facts.as_ref(), now) {
+            println!("  review: {}", found.reason.text);
+        }
+    }
     if let Some(digest) = kept {
         println!("record {digest}");
     }
