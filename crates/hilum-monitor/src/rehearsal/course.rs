@@ -19,7 +19,7 @@ const OPEN_FOR: i64 = 12 * 3_600_000_000;
 /// Between the end of a study and its result, in microseconds.
 const ANSWER: i64 = 60_000_000;
 
-/// What is outside the envelope in a scenario whose rules, groups and faults name no number.
+/// What is outside the envelope where rules, groups and faults name no number, or none that is drawn lies outside.
 const ANY_FEATURE: &str = "(any)";
 
 /// A simulated study.
@@ -177,6 +177,14 @@ impl<'a> Course<'a> {
         // Where nothing names a number, the declared share is drawn outright: a rule about the envelope sees it all the same.
         if world.features.is_empty() && self.chance.happens(scenario.outside_envelope) {
             outside.push(ANY_FEATURE.to_owned());
+        }
+        // The envelope looks at every number, of which only those that somebody names are drawn here.
+        if let Some(share) = effect.outside_envelope {
+            match self.chance.happens(share.max(scenario.outside_envelope)) {
+                false => outside.clear(),
+                true if outside.is_empty() => outside.push(ANY_FEATURE.to_owned()),
+                true => {}
+            }
         }
         let prevalence_factor = group.map_or(1.0, |group| scenario.groups[group].prevalence_factor);
         let mut truth = BTreeMap::new();

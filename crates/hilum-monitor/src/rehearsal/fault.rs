@@ -1,11 +1,12 @@
 //! What can go wrong: `[[fault]]` of a rehearsal file.
 
+use super::measured::Measurement;
 use super::scenario::Scenario;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Kinds of fault. Each has effects of its own in the size given; `effect` of a [`Fault`] replaces them one by one by what was
-/// measured at the site.
+/// Kinds of fault. Each has effects of its own in the size given; what was measured of a [`Fault`] on images replaces them one by
+/// one, and so does `effect`, which is what somebody knows better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
@@ -65,9 +66,39 @@ pub struct Fault {
     pub finding: Option<String>,
     /// It has to be found within so many days: the declared delay.
     pub found_within_days: u32,
-    /// Effects that replace those of the kind.
+    /// For [`FaultKind::ModelSwap`]: the package that answers instead, so that what it does can be measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// Effects that replace those of the kind, and what was measured.
     #[serde(default, skip_serializing_if = "Effect::is_empty")]
     pub effect: Effect,
+    /// What it did to the cases of a reference set. A file cannot state it.
+    #[serde(skip)]
+    pub measured: Option<Box<Measurement>>,
+}
+
+/// Where the effect of a fault comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EffectSource {
+    /// From its kind.
+    #[default]
+    Assumed,
+    /// From the cases of a reference set. What they do not show is assumed.
+    Measured,
+    /// From the file. What the file leaves open is measured, or else assumed.
+    Stated,
+}
+
+impl EffectSource {
+    /// Stable name, as it is written in a report.
+    pub fn name(self) -> &'static str {
+        match self {
+            EffectSource::Assumed => "assumed",
+            EffectSource::Measured => "measured",
+            EffectSource::Stated => "stated",
+        }
+    }
 }
 
 /// What a fault does to the studies it touches. `None`: as its kind has it.
@@ -110,6 +141,10 @@ pub struct Effect {
     /// What labels lose of their sensitivity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_sensitivity_loss: Option<f64>,
+    /// Share of the studies outside the acquisition envelope, that of the scenario at least; `None`: as the features that are
+    /// drawn come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outside_envelope: Option<f64>,
 }
 
 fn four_weeks() -> u32 {
@@ -140,6 +175,7 @@ impl Effect {
             label_delay_factor: self.label_delay_factor.or(other.label_delay_factor),
             label_loss: self.label_loss.or(other.label_loss),
             label_sensitivity_loss: self.label_sensitivity_loss.or(other.label_sensitivity_loss),
+            outside_envelope: self.outside_envelope.or(other.outside_envelope),
         }
     }
 }
@@ -231,9 +267,41 @@ impl Fault {
         self.size.unwrap_or_else(|| self.kind.usual_size())
     }
 
-    /// What it does, all told.
+    /// What it does, all told: as stated, else as measured, else as its kind has it.
     pub fn effects(&self) -> Effect {
-        self.effect.clone().or(self.kind.effect(self.size()))
+        let stated = self.effect.clone();
+        match &self.measured {
+            Some(measured) => stated.or(self.of_its_finding(measured)).or(self.kind.effect(self.size())),
+            None => stated.or(self.kind.effect(self.size())),
+        }
+    }
+
+    /// What was measured, without what it says of another finding than the one it harms.
+    fn of_its_finding(&self, measured: &Measurement) -> Effect {
+        let effect = measured.effect();
+        match &self.finding {
+            Some(finding) if *finding != measured.experiment.finding => {
+                let (sensitivity_loss, specificity_loss, score_gain, score_offset) = Default::default();
+                Effect { sensitivity_loss, specificity_loss, score_gain, score_offset, ..effect }
+            }
+            _ => effect,
+        }
+    }
+
+    /// Where its effect comes from.
+    pub fn effect_source(&self) -> EffectSource {
+        match &self.measured {
+            _ if !self.effect.is_empty() => EffectSource::Stated,
+            Some(_) => EffectSource::Measured,
+            None => EffectSource::Assumed,
+        }
+    }
+
+    /// Names of the features that are drawn because of it. Measuring moves them and adds none, so that it changes nothing about
+    /// the days without a fault.
+    pub(super) fn feature_names(&self) -> impl Iterator<Item = String> {
+        let effect = self.effect.clone().or(self.kind.effect(self.size()));
+        effect.features.unwrap_or_default().into_keys()
     }
 
     /// Days that are looked at after its begin: three times the declared delay, so that a late find is told as late.
@@ -253,6 +321,9 @@ impl Fault {
         }
         if !(0.0 < self.share && self.share <= 1.0) {
             add(format!("share is {}; it must be above 0, and at most 1", self.share));
+        }
+        if self.package.is_some() && self.kind != FaultKind::ModelSwap {
+            add(format!("package is there for model_swap only, not for {}", self.kind.name()));
         }
         if let Some(finding) = self.finding.as_ref().filter(|finding| !scenario.findings.contains_key(*finding)) {
             add(format!("it harms {finding:?}, which is no finding of the scenario"));
@@ -277,6 +348,7 @@ impl Fault {
         inside("label_delay_factor", effect.label_delay_factor, 0.0, 1000.0);
         inside("label_loss", effect.label_loss, 0.0, 1.0);
         inside("label_sensitivity_loss", effect.label_sensitivity_loss, 0.0, 1.0);
+        inside("outside_envelope", effect.outside_envelope, 0.0, 1.0);
         for (name, shift) in effect.features.iter().flatten() {
             inside(&format!("shift of {name}"), Some(*shift), -100.0, 100.0);
         }

@@ -5,12 +5,14 @@
 //! be found. [`rehearse`] draws studies and labels in the order in which they would become known, and runs the very fold
 //! that runs in the catalog's acts ([`crate::fold`]) over them: what comes out is how often the rules stop a sound version,
 //! and how long a fault goes unnoticed, with the cases missed meanwhile. [`replay`] does the same with what was recorded.
+//! What a fault does is assumed, stated, or a [`Measurement`] on the cases of a reference set.
 //! Neither has a catalog, a clock or a connection: nothing is written, and nothing can leave.
 
 mod course;
 mod expectation;
 mod fault;
 mod figures;
+mod measured;
 mod replay;
 mod report;
 mod runs;
@@ -20,8 +22,9 @@ mod world;
 
 pub use course::{Course, Happening, SimulatedStudy};
 pub use expectation::{Change, Expectation};
-pub use fault::{Effect, Fault, FaultKind};
+pub use fault::{Effect, EffectSource, Fault, FaultKind};
 pub use figures::BEYOND_HORIZON;
+pub use measured::{CaseAnswer, CaseEnd, CaseTruth, Experiment, FaultPair, Measurement, SHIFT_MAX};
 pub use replay::{REPLAY_FORMAT, Replay, replay};
 pub use report::{
     Delays, FaultReport, FirstRule, InControl, MissedCases, Quantiles, REHEARSAL_FORMAT, Rehearsal, RuleInControl,

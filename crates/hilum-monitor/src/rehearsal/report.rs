@@ -1,8 +1,9 @@
 //! What a rehearsal comes to: the document that people read and sign (MV-29, MV-45).
 
 use super::expectation::{Expectation, expectations};
-use super::fault::Fault;
+use super::fault::{Effect, EffectSource, Fault};
 use super::figures::{chance_figure, delays, rate_figure};
+use super::measured::Measurement;
 use super::runs::{FaultRun, YEAR, Year, fault_runs, years};
 use super::scenario::{Declared, Scenario};
 use super::watch::EVIDENCE;
@@ -106,6 +107,15 @@ pub struct FaultReport {
     pub fault: Fault,
     /// How large it is.
     pub size: f64,
+    /// Where its effect comes from.
+    #[serde(default)]
+    pub effect_source: EffectSource,
+    /// What it did to the studies it touched, all told. Features that no rule, group or fault names are not drawn.
+    #[serde(default)]
+    pub effect: Effect,
+    /// What was measured on the cases of a reference set, whether or not it was stated otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Box<Measurement>>,
     /// Share of the runs in which a rule spoke within the declared delay.
     pub found: Figure,
     /// Whether that is 95 % or more, by the interval of the share: the few runs of a quick look show nothing.
@@ -283,6 +293,9 @@ fn of_fault(fault: &Fault, runs: &[FaultRun], as_of: Timestamp) -> Result<FaultR
     let missed: Vec<Option<f64>> = runs.iter().map(|run| Some(run.missed as f64)).collect();
     Ok(FaultReport {
         size: fault.size(),
+        effect_source: fault.effect_source(),
+        effect: fault.effects(),
+        measured: fault.measured.clone(),
         found,
         verdict,
         stopped: chance_figure(n_stopped, n, as_of)?,

@@ -129,6 +129,94 @@ fn a_sound_version_is_not_stopped_more_often_than_declared() {
     assert_ne!(report.in_control.rules[1].verdict, Some(Verdict::Missed));
 }
 
+/// Forty cases, half of them with the finding: noise doubles, half of the findings are missed, and everything is outside.
+fn measured() -> Measurement {
+    let answer = |noise: f64, present: bool, outside: bool| CaseAnswer {
+        ended: CaseEnd::Analysed,
+        features: BTreeMap::from([("noise".to_owned(), noise), ("contrast".to_owned(), noise)]),
+        score: Some(if present { 0.8 } else { 0.2 }),
+        present: Some(present),
+        outside: Some(outside),
+    };
+    let pair = |n: u32| {
+        let (present, noise) = (n.is_multiple_of(2), f64::from(1 + n % 5));
+        let truth = Some(CaseTruth { present, class: Some(Independence::Unexposed) });
+        let faulty = answer(2.0 * noise, present && n.is_multiple_of(4), true);
+        FaultPair { truth, untouched: answer(noise, present, false), faulty }
+    };
+    let experiment = Experiment {
+        change: "noise".to_owned(),
+        reference_set: Digest::of(b"set"),
+        package: Digest::of(b"package"),
+        finding: "nodule".to_owned(),
+        seed: 1,
+        n_left_out: 0,
+        left_out_because: None,
+    };
+    Measurement::of(experiment, &(0..40).map(pair).collect::<Vec<_>>(), now()).unwrap()
+}
+
+/// MV-45: what was measured replaces what is assumed, what the file states replaces both, and nothing changes about the days
+/// without a fault.
+#[test]
+fn what_was_measured_replaces_what_is_assumed() {
+    let with = |text: &str| Fault { measured: Some(Box::new(measured())), ..fault(text) };
+    let assumed = fault("kind='noise'");
+    assert_eq!((assumed.effect_source(), assumed.effects().sensitivity_loss), (EffectSource::Assumed, Some(0.05)));
+    let effect = with("kind='noise'").effects();
+    // Noise 1 to 5 has a mean of 3, and a standard deviation of sqrt(80/39).
+    let shift = 3.0 / (80.0_f64 / 39.0).sqrt();
+    assert!((effect.features.as_ref().unwrap()["noise"] - shift).abs() < 1e-9, "{effect:?}");
+    let losses = (effect.sensitivity_loss, effect.specificity_loss, effect.outside_envelope);
+    assert_eq!(losses, (Some(0.5), Some(0.0), Some(1.0)));
+    let stated = with("kind='noise'\neffect={sensitivity_loss=0.2}");
+    assert_eq!(stated.effect_source(), EffectSource::Stated);
+    assert_eq!((stated.effects().sensitivity_loss, stated.effects().outside_envelope), (Some(0.2), Some(1.0)));
+    // A gain that was measured says itself what the scores do.
+    assert_eq!(with("kind='gain'").effects().score_gain, Some(1.0));
+    // What was measured of one finding says nothing of another.
+    let other = with("kind='noise'\nfinding='mass'").effects();
+    assert_eq!((other.sensitivity_loss, other.outside_envelope), (Some(0.05), Some(1.0)));
+
+    let told = |fault: Fault| rehearse(&world(vec![fault]), 2, 1, now()).unwrap();
+    let (plain, imaged) = (told(fault("kind='noise'")), told(with("kind='noise'")));
+    assert_eq!(plain.in_control, imaged.in_control);
+    let (before, after) = (&plain.faults[0], &imaged.faults[0]);
+    assert_eq!((before.effect_source, after.effect_source), (EffectSource::Assumed, EffectSource::Measured));
+    assert_eq!((before.measured.is_none(), after.measured.as_ref().map(|told| told.n_cases)), (true, Some(40)));
+    assert_eq!(after.effect, effect);
+    let text = serde_json::to_string(&imaged).unwrap();
+    assert!(text.contains("\"effect_source\":\"measured\""), "{text}");
+    let read: Rehearsal = serde_json::from_str(&text).unwrap();
+    assert_eq!(read.faults[0].measured, after.measured);
+}
+
+/// The share outside the envelope is the one measured, not what the drawn features come to.
+#[test]
+fn a_measured_share_outside_is_drawn() {
+    let faulty = world(vec![Fault { measured: Some(Box::new(measured())), ..fault("kind='noise'") }]);
+    let (mut n, mut outside) = (0_u32, 0_u32);
+    for happening in Course::new(&faulty, Some(&faulty.faults()[0]), 3, 0) {
+        let Happening::Study(study) = happening else { continue };
+        let Some(found) = study.observation.outside_envelope.as_ref().filter(|_| study.touched) else { continue };
+        n += 1;
+        outside += u32::from(!found.is_empty());
+        if n == 500 {
+            break;
+        }
+    }
+    assert_eq!(outside, n);
+}
+
+/// A package that answers instead belongs to one kind of fault.
+#[test]
+fn another_package_is_for_a_model_swap() {
+    let wrong = vec![fault("kind='noise'\npackage='cxr@2'")];
+    let error = World::new(scenario(), declared(), wrong).unwrap_err().to_string();
+    assert!(error.contains("package is there for model_swap only, not for noise"), "{error}");
+    assert_eq!(world(vec![fault("kind='model_swap'\npackage='cxr@2'")]).faults()[0].package.as_deref(), Some("cxr@2"));
+}
+
 /// The declared share is outside also where no rule, group or fault names a number.
 #[test]
 fn studies_are_outside_as_declared_without_any_feature() {

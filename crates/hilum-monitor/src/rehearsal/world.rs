@@ -73,7 +73,7 @@ impl World {
             declared.rules.iter().find(|rule| rule.metric == Metric::Feature && rule.feature == feature)
         };
         let mut names: BTreeSet<String> = declared.rules.iter().map(|rule| rule.feature.clone()).collect();
-        names.extend(faults.iter().flat_map(|fault| fault.effects().features.unwrap_or_default().into_keys()));
+        names.extend(faults.iter().flat_map(Fault::feature_names));
         names.extend(scenario.groups.iter().flat_map(|group| group.features.keys().cloned()));
         names.retain(|name| !name.is_empty() && !name.starts_with("score:"));
         let feature = |name: String| Feature::new(&scenario, rule_about(&name), name);

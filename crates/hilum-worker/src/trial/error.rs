@@ -27,6 +27,9 @@ pub enum TrialError {
     /// The acquisition envelope cannot be learned from the set.
     #[error(transparent)]
     Envelope(#[from] hilum_monitor::envelope::EnvelopeError),
+    /// No case shows what a fault does.
+    #[error(transparent)]
+    Unmeasured(#[from] hilum_monitor::MonitorError),
     /// Protocol, plan or report.
     #[error(transparent)]
     Validate(#[from] ValidateError),

@@ -1,26 +1,30 @@
 //! `hilum rehearse`: rules tried on simulated days with injected faults, or on recorded days (MV-29, MV-45, UX-15).
 //!
 //! It reads: the deployment, the accepted validation, and for a replay what was observed and labelled. It opens no store of
-//! objects, no package and no connection to anybody, and enters nothing unless `--record` asks for it.
+//! objects and no package unless `--images` asks for it, no connection to anybody but a server that runs the package, and
+//! enters nothing unless `--record` asks for it.
 
 use crate::ConfigFile;
 use crate::commands::apply::actor;
+use crate::commands::trial::place;
 use crate::config::{Config, read_deployments};
 use crate::system::{SystemClock, open_catalog};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use hilum_gate::rules_digest;
 use hilum_monitor::rehearsal::{Declared, Fault, Rehearsal, Replay, Scenario, Verdict, World, rehearse, replay};
 use hilum_registry::{Deployment, MonitoringPlan};
 use hilum_sign::{NewRecord, RecordKind};
 use hilum_store::Catalog;
 use hilum_store::governance::RecordFilter;
 use hilum_store::monitoring::ObservationFilter;
-use hilum_types::{Clock, Timestamp};
+use hilum_types::{Clock, Digest, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod images;
 mod show;
 
 /// Most facts of one kind that a replay reads.
@@ -38,6 +42,9 @@ pub(crate) struct RehearseArgs {
     /// What the site is like and what goes wrong: a TOML file with [scenario] and [[fault]].
     #[arg(long, value_name = "FILE", required_unless_present = "replay", conflicts_with = "replay")]
     faults: Option<PathBuf>,
+    /// Measure what faults of pixels do, on this reference set: its digest, the first 12 digits, or its name.
+    #[arg(long, value_name = "SET", requires = "faults", conflicts_with = "replay")]
+    images: Option<String>,
     /// Recorded days instead: what was known from FROM on and before TO, such as 2026-10-01..2026-11-01.
     #[arg(long, value_name = "FROM..TO")]
     replay: Option<String>,
@@ -67,17 +74,27 @@ struct FaultFile {
     scenario: toml::Table,
     #[serde(default)]
     fault: Vec<Fault>,
+    images: Option<images::ImageLabels>,
 }
 
 /// Carry out `hilum rehearse`. Exit status 0: everything declared was kept (or it was a replay); 3: something was missed;
 /// 4: the runs do not say.
 pub(crate) async fn run(arguments: RehearseArgs) -> Result<ExitCode> {
-    let catalog = open_catalog(&Config::read(&arguments.config.path)?).await?;
+    let config = Config::read(&arguments.config.path)?;
+    let bench = match &arguments.images {
+        Some(_) => Some(place(&config, false).await?),
+        None => None,
+    };
+    let catalog = match &bench {
+        Some(bench) => bench.catalog.clone(),
+        None => open_catalog(&config).await?,
+    };
     let name = arguments.deployment.as_str();
     let Some(deployment) = catalog.deployment_get(name).await? else {
         bail!("there is no deployment {name:?}; `hilum deployments` lists them");
     };
     let declared = declared(&deployment, arguments.rules.as_deref())?;
+    let rules = rules_digest(&declared.rules, declared.evidence.as_ref());
     if let Some(window) = &arguments.replay {
         let told = replayed(&*catalog, &deployment, &declared, window).await?;
         if arguments.json {
@@ -86,14 +103,18 @@ pub(crate) async fn run(arguments: RehearseArgs) -> Result<ExitCode> {
             show::replay(&told);
         }
         if arguments.record {
-            keep(&*catalog, &deployment, "replay", &serde_json::to_value(&told)?, arguments.json).await?;
+            let record = record(&deployment, rules, "replay", &serde_json::to_value(&told)?);
+            keep(&*catalog, &record, arguments.json).await?;
         } else if !arguments.json {
             println!("Nothing was written, and nothing was sent.");
         }
         return Ok(ExitCode::SUCCESS);
     }
     let Some(file) = &arguments.faults else { bail!("say --faults FILE or --replay FROM..TO") };
-    let world = world(&*catalog, &deployment, declared, file).await?;
+    let (mut world, labels) = world(&*catalog, &deployment, declared, file).await?;
+    if let (Some(set), Some(bench)) = (&arguments.images, &bench) {
+        world = images::measured(bench, &deployment, &world, set, labels, arguments.seed).await?;
+    }
     // The simulation needs every core for a while, and nothing else of this process waits for it.
     let (runs, seed, now) = (arguments.runs, arguments.seed, SystemClock.now());
     let told = tokio::task::spawn_blocking(move || rehearse(&world, runs, seed, now)).await??;
@@ -137,14 +158,19 @@ fn declared(deployment: &Deployment, rules: Option<&Path>) -> Result<Declared> {
     Ok(declared)
 }
 
-async fn world(catalog: &dyn Catalog, deployment: &Deployment, declared: Declared, file: &Path) -> Result<World> {
+async fn world(
+    catalog: &dyn Catalog,
+    deployment: &Deployment,
+    declared: Declared,
+    file: &Path,
+) -> Result<(World, Option<images::ImageLabels>)> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let read: FaultFile = toml::from_str(&text).with_context(|| format!("{} is no file of faults", file.display()))?;
     let mut scenario = read.scenario;
     fill_operating_points(catalog, deployment, &mut scenario).await?;
     let scenario: Scenario =
         scenario.try_into().with_context(|| format!("[scenario] of {} cannot be used", file.display()))?;
-    Ok(World::new(scenario, declared, read.fault)?)
+    Ok((World::new(scenario, declared, read.fault)?, read.images))
 }
 
 /// Where the file leaves out how good the model is, the newest validation of the package says it. How frequent a finding is

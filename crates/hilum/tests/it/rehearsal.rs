@@ -245,3 +245,98 @@ fn the_shipped_faults_are_sound() {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+/// MV-45: what faults do is measured on the images of a reference set, by the way every study takes, and nothing is entered.
+#[test]
+fn what_faults_do_is_measured_on_images() {
+    const N_CASES: u64 = 24;
+    let site = Site::new("");
+    let digest = import(&site, &package("phantom-cxr"));
+    import(&site, &package("phantom-cxr-1.1"));
+    let (folder, table) = phantoms(&site, "cases", 0..N_CASES);
+    let set = digest_of(&site.done(&import_words(&folder, &table)), "reference_set");
+    let plan = "[deployment.monitoring]\nreviewed_by='physics'\nreview_days=7\n\
+        [deployment.monitoring.envelope]\nfalse_withhold_rate=0.05\n\
+        [[deployment.monitoring.rule]]\nname='foreign'\nmetric='outside_envelope'\nconsecutive=5\naction='suspend'\n";
+    let applied = apply(&site, NAME, &digest, plan);
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    let learn = ["monitor", "envelope", "--reference", "phantoms", "--model", "phantom-cxr@1.0.0"];
+    site.done(&[&learn[..], &["--deployment", NAME]].concat());
+
+    let file = site.path("faults.toml");
+    let scenario = "[scenario]\nstudies_per_day=[9,9,9,9,9,0,0]\n\
+        finding={effusion={prevalence=0.3, sensitivity=0.95, specificity=0.9}}\n";
+    let faults = "[[fault]]\nname='noisy'\nkind='noise'\nsize=8\nfound_within_days=14\n\
+        [[fault]]\nname='inverted'\nkind='inverted_photometric'\nfound_within_days=14\n\
+        [[fault]]\nname='other'\nkind='model_swap'\npackage='phantom-cxr@1.1.0'\nfound_within_days=14\n\
+        [[fault]]\nname='known'\nkind='kernel'\nfound_within_days=14\neffect={sensitivity_loss=0.5}\n\
+        [[fault]]\nname='more'\nkind='prevalence'\nfound_within_days=14\n";
+    let write = |labels: &str| std::fs::write(&file, format!("{scenario}{labels}{faults}")).unwrap();
+    let file_name = file.to_str().unwrap().to_owned();
+    let arguments = ["rehearse", "--deployment", NAME, "--faults", &file_name, "--runs", "2", "--seed", "5"];
+    let imaged = [&arguments[..], &["--images", "phantoms"]].concat();
+    let told = |arguments: &[&str]| {
+        let output = site.run(&[arguments, &["--json"]].concat());
+        assert!(!output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        value(&String::from_utf8(output.stdout).unwrap())
+    };
+    let sources = |told: &Value| -> Vec<String> {
+        let faults = told["faults"].as_array().unwrap();
+        faults.iter().map(|fault| fault["effect_source"].as_str().unwrap().to_owned()).collect()
+    };
+
+    // Without a word about labels, or with labels that the set does not have, nothing is run.
+    write("");
+    let plain = told(&arguments);
+    assert_eq!(sources(&plain), ["assumed", "assumed", "assumed", "stated", "assumed"]);
+    assert!(plain["faults"][0]["measured"].is_null(), "{plain}");
+    let said = site.refused(&imaged);
+    assert!(said.contains("write [images] with finding, positive and negative"), "{said}");
+    write("[images]\nfinding='effusion'\npositive=['fluid']\nnegative=['clear']\n");
+    let said = site.refused(&imaged);
+    assert!(said.contains("no case of \"phantoms\" has a label of fluid"), "{said}");
+
+    write("[images]\nfinding='effusion'\npositive=['effusion']\nnegative=['clear']\n");
+    let database = site.path("data/catalog.sqlite");
+    let python = python("sqlite3");
+    let before = python.as_ref().map(|python| dump(python, &database));
+    let measured = told(&imaged);
+    assert_eq!(sources(&measured), ["measured", "measured", "measured", "stated", "assumed"]);
+    assert_eq!(measured["in_control"]["n_studies"], plain["in_control"]["n_studies"]);
+    let [noisy, inverted, other, known, more] =
+        [0, 1, 2, 3, 4].map(|place: usize| &measured["faults"][place]["measured"]);
+    assert!(more.is_null());
+    for (field, wanted) in [("reference_set", set.as_str()), ("package", digest.as_str()), ("finding", "effusion")] {
+        assert_eq!(noisy[field], wanted);
+    }
+    assert_eq!((&noisy["seed"], &noisy["n_cases"]), (&Value::from(5), &Value::from(N_CASES)));
+    let number = |value: &Value| value["value"].as_f64().unwrap_or_else(|| panic!("{measured}"));
+    assert!(2.0 < number(&noisy["features"]["noise"]), "{noisy}");
+    assert!(number(&noisy["outside_untouched"]) <= 0.2 && 0.8 < number(&noisy["outside_envelope"]), "{noisy}");
+    assert!(noisy["sensitivity_loss"]["n"] == N_CASES / 2 && noisy["specificity_loss"]["n"] == N_CASES / 2, "{noisy}");
+    // What is white becomes black: the middle of the chest shows it, and so do the answers or the envelope.
+    let lost = number(&inverted["sensitivity_loss"]).max(number(&inverted["specificity_loss"]));
+    assert!(0.0 < lost || 0.8 < number(&inverted["outside_envelope"]), "{inverted}");
+    assert!(1.0 < number(&inverted["features"]["brightness_midline"]).abs(), "{inverted}");
+    // The other package reads the same images.
+    assert_eq!((number(&other["features"]["noise"]), other["change"].as_str().unwrap().contains("1.1.0")), (0.0, true));
+    assert!(1.0 < number(&known["features"]["sharpness"]), "{known}");
+    assert_eq!(measured["faults"][3]["effect"]["sensitivity_loss"], 0.5, "what is stated wins");
+    if let Some(python) = &python {
+        assert_eq!(dump(python, &database), before.unwrap(), "something was written");
+    }
+
+    // The same seed gives the same figures, on however many cores; and people read them.
+    let again = told(&imaged);
+    assert_eq!(again["faults"][0]["measured"]["features"]["noise"]["value"], noisy["features"]["noise"]["value"]);
+    let people = site.run(&imaged);
+    let people = String::from_utf8_lossy(&people.stdout);
+    for part in ["effect measured", "effect stated", "effect assumed", "on 24 cases of set", "8 times the noise"] {
+        assert!(people.contains(part), "{part} is not in {people}");
+    }
+    // Where the file does not say what the labels mean, the newest validation of the package does.
+    write("");
+    let (code, said) = validate(&site, &protocol(&site, "effusion.toml", &set, 1, 0.5, 10), "report");
+    assert_ne!(code, 1, "{said}");
+    assert_eq!(told(&imaged)["faults"][0]["measured"]["finding"], "effusion");
+}

@@ -1,7 +1,10 @@
 //! A rehearsal for people.
 
 use hilum_monitor::Figure;
-use hilum_monitor::rehearsal::{BEYOND_HORIZON, FaultReport, Quantiles, Rehearsal, Replay};
+use hilum_monitor::rehearsal::{BEYOND_HORIZON, FaultReport, Measurement, Quantiles, Rehearsal, Replay};
+
+/// Features whose shifts are shown, the largest first; the document has all.
+const SHIFTS_SHOWN: usize = 6;
 
 pub(super) fn rehearsal(told: &Rehearsal) {
     let calm = &told.in_control;
@@ -49,6 +52,8 @@ pub(super) fn rehearsal(told: &Rehearsal) {
 fn fault(told: &FaultReport) {
     let fault = &told.fault;
     println!("\nFault {}: {} of size {}, from day {}", fault.name, fault.kind.name(), told.size, fault.start_day);
+    println!("  effect {}", told.effect_source.name());
+    told.measured.iter().for_each(|measured| measurement(measured));
     println!("  found within {} days in {}: {}", fault.found_within_days, share(&told.found), told.verdict.words());
     println!("  stopped within them in {}", share(&told.stopped));
     println!("  days to the first signal   {}", quantiles(&told.delay.days));
@@ -64,6 +69,49 @@ fn fault(told: &FaultReport) {
         let cut = if first.cut.is_empty() { String::new() } else { format!(" ({})", first.cut) };
         println!("  first told by {}{cut} in {} runs", first.rule, first.n_runs);
     }
+}
+
+fn measurement(told: &Measurement) {
+    let experiment = &told.experiment;
+    println!(
+        "  on {} cases of set {}, seed {}, finding {}: {}",
+        told.n_cases,
+        experiment.reference_set.short(),
+        experiment.seed,
+        experiment.finding,
+        experiment.change
+    );
+    if 0 < experiment.n_left_out {
+        let why = experiment.left_out_because.as_deref().unwrap_or("not analysed although untouched");
+        println!("    {:<24} {} cases: {why}", "left out", experiment.n_left_out);
+    }
+    let mut shifts: Vec<_> = told.features.iter().filter(|(_, shift)| shift.value != 0.0).collect();
+    shifts.sort_by(|a, b| b.1.value.abs().total_cmp(&a.1.value.abs()));
+    for (name, shift) in shifts.iter().take(SHIFTS_SHOWN) {
+        println!("    {name:<24} {} SD", signed(shift));
+    }
+    for (what, figure) in [
+        ("sensitivity loses", &told.sensitivity_loss),
+        ("specificity loses", &told.specificity_loss),
+        ("scores times", &told.score_gain),
+        ("scores move, SD", &told.score_offset),
+    ] {
+        println!("    {what:<24} {}", figure.as_ref().map_or("not shown by any case".to_owned(), signed));
+    }
+    println!("    {:<24} {}", "not eligible", share(&told.not_eligible));
+    for (what, figure) in [
+        ("failed", &told.failures),
+        ("outside the envelope", &told.outside_envelope),
+        ("outside it untouched", &told.outside_untouched),
+    ] {
+        if let Some(figure) = figure {
+            println!("    {what:<24} {}", share(figure));
+        }
+    }
+}
+
+fn signed(figure: &Figure) -> String {
+    format!("{:+.3} ({:+.3} to {:+.3}, n = {}, {})", figure.value, figure.lower, figure.upper, figure.n, figure.method)
 }
 
 fn rate(figure: &Figure) -> String {
