@@ -192,6 +192,8 @@ closed_set! {
         ResultRetracted = "result_retracted",
         /// A rejection note for retracted results was released to the destinations that may hold them.
         RejectionNoteReleased = "rejection_note_released",
+        /// What a reader answered to a result was released as a report to the destinations that hold it, or could not be.
+        AssessmentReportReleased = "assessment_report_released",
         /// A study of a recall could not be carried out; it may be repeated.
         RecallFailed = "recall_failed",
         /// A product that is a DICOM node was asked about a study or a fixed case.
@@ -297,6 +299,7 @@ impl AuditAction {
             A::DeliveryAttempted
             | A::ResultReleased
             | A::RejectionNoteReleased
+            | A::AssessmentReportReleased
             | A::ProductAsked
             | A::ProductAnswered => ("110104", "DICOM Instances Transferred"),
             A::StudyAccessed | A::StudyCompleted | A::StudyReopened | A::RecallListed => {

@@ -1,6 +1,6 @@
 //! What a reader answers to a result, as labels, and how far the reader was from what the model said.
 
-use crate::{Agreement, LabelSource, Truth};
+use crate::{Agreement, Label, LabelSource, Truth};
 use hilum_types::{Exposure, Independence, ModelOutput, Presence, Timestamp};
 
 /// What somebody says of a result.
@@ -204,6 +204,45 @@ pub fn independence(
     }
 }
 
+/// Whether what somebody says of a result may be told in a report to those who hold the result (AV-19): the answer of a
+/// person who is known here. What another system said came from there; a case of the audit sample is adjudicated by
+/// several, and a report of the first answer would tell the others; and what was said while the result was hidden from
+/// the reader, `was_hidden`, is a first impression and no answer to the result.
+pub fn may_be_told(source: LabelSource, by: &str, was_hidden: bool) -> bool {
+    source == LabelSource::Assessment && by.starts_with("user:") && !was_hidden
+}
+
+/// What a reader stands by of one finding, after all they said of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standing<'l> {
+    /// What they say of the model's answer.
+    pub agreement: Agreement,
+    /// What they say is true.
+    pub truth: Truth,
+    /// The label that says so; it names the finding.
+    pub label: &'l Label,
+}
+
+/// What one reader stands by, of everything they said of one result, oldest first: the last answer to each finding that
+/// they answered, in the order of the first answers. Whoever says later that something else is true corrects the answer.
+pub fn standing(labels: &[Label]) -> Vec<Standing<'_>> {
+    let mut all: Vec<Standing<'_>> = Vec::new();
+    for label in labels.iter().filter(|label| label.source == LabelSource::Assessment) {
+        let truth = label.truth;
+        let earlier = all.iter_mut().find(|one| one.label.finding == label.finding);
+        match (label.agreement, earlier) {
+            (Some(agreement), Some(earlier)) => *earlier = Standing { agreement, truth, label },
+            (Some(agreement), None) => all.push(Standing { agreement, truth, label }),
+            (None, Some(earlier)) if earlier.truth != truth => {
+                *earlier = Standing { agreement: Agreement::Correct, truth, label };
+            }
+            // The same again, or a first impression.
+            (None, _) => {}
+        }
+    }
+    all
+}
+
 /// Whether somebody can have made up their mind at `decided_at`: what is stated for it decides whether the label counts as
 /// independent. A report states when it was written, on a clock of its own, and is not asked.
 ///
@@ -300,6 +339,56 @@ mod tests {
             let answered = independence(Assessment, Some(agreement), Shown::No);
             assert_eq!(answered, (Exposure::Exposed, Some(Independence::DirectlyExposed)), "who answers it knows it");
         }
+    }
+
+    /// AV-19: what leaves is what a person here answered to a result they saw, and no case of the audit sample.
+    #[test]
+    fn only_answers_of_people_here_are_told() {
+        use LabelSource::{Adjudication, Assessment, FollowUp, Report};
+        assert!(may_be_told(Assessment, "user:anna", false));
+        assert!(!may_be_told(Assessment, "user:anna", true), "a first impression");
+        assert!(!may_be_told(Assessment, "peer:PACS", false) && !may_be_told(Assessment, "unproven:anna", false));
+        assert!([Adjudication, FollowUp, Report].into_iter().all(|source| !may_be_told(source, "user:anna", false)));
+    }
+
+    #[test]
+    fn the_last_word_of_a_reader_stands() {
+        let now = Timestamp::from_micros(0);
+        let label = |finding: &str, agreement, truth| Label {
+            key: String::new(),
+            study_key: "s".to_owned(),
+            revision: 1,
+            deployment: "cxr".to_owned(),
+            finding: finding.to_owned(),
+            truth,
+            agreement,
+            source: LabelSource::Assessment,
+            extractor: None,
+            extractor_measured: false,
+            exposure: Exposure::Exposed,
+            independence: None,
+            inclusion_probability: None,
+            event_at: now,
+            recorded_at: now,
+            decided_at: Some(now),
+            by: "user:anna".to_owned(),
+        };
+        let told = |labels: &[Label]| -> Vec<String> {
+            let line = |one: &Standing<'_>| format!("{} {:?} {:?}", one.label.finding, one.agreement, one.truth);
+            standing(labels).iter().map(line).collect()
+        };
+        let (agree, disagree) = (Some(Agreement::Agree), Some(Agreement::Disagree));
+        let mut said = vec![label("nodule", None, Truth::Absent), label("nodule", agree, Truth::Present)];
+        assert_eq!(told(&said[..1]), [""; 0], "a first impression answers nothing");
+        said.push(label("effusion", disagree, Truth::Present));
+        assert_eq!(told(&said), ["nodule Agree Present", "effusion Disagree Present"]);
+        said.push(label("nodule", None, Truth::Present));
+        assert_eq!(told(&said)[0], "nodule Agree Present", "the same in other words");
+        said.push(label("nodule", None, Truth::Uncertain));
+        assert_eq!(told(&said)[0], "nodule Correct Uncertain");
+        said.push(label("nodule", disagree, Truth::Absent));
+        said.push(Label { source: LabelSource::Report, ..label("effusion", agree, Truth::Absent) });
+        assert_eq!(told(&said), ["nodule Disagree Absent", "effusion Disagree Present"]);
     }
 
     #[test]

@@ -37,6 +37,15 @@ pub enum MonitorError {
         #[source]
         source: StatsError,
     },
+    /// A figure that cannot be estimated without labels.
+    #[error("{finding:?} cannot be estimated without labels")]
+    LabelFree {
+        /// The finding.
+        finding: String,
+        /// Why.
+        #[source]
+        source: StatsError,
+    },
     /// A rehearsal that cannot be carried out as it is described.
     #[error("the rehearsal cannot be carried out: {}", .problems.join("; "))]
     Rehearsal {

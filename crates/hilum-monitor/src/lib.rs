@@ -16,6 +16,7 @@ pub mod fold;
 pub mod group;
 pub mod image;
 mod label;
+pub mod label_free;
 pub mod notice;
 mod observation;
 pub mod rehearsal;
@@ -24,6 +25,7 @@ pub mod root_cause;
 mod signal;
 pub mod sketch;
 pub mod timeline;
+pub mod together;
 
 pub use assessment::LabelError;
 pub use error::MonitorError;

@@ -72,6 +72,19 @@ codes! {
     INCORRECT_WORKLIST_ENTRY = "113038" "DCM" "Incorrect Modality Worklist Entry";
     RETENTION_EXPIRED = "113039" "DCM" "Data Retention Policy Expired";
 
+    // Assessment reports: TID 1003 Person Observer, and what no standard scheme has a code for
+    PERSON = "121006" "DCM" "Person";
+    PERSON_OBSERVER_NAME = "121008" "DCM" "Person Observer Name";
+    PERSON_OBSERVER_LOGIN_NAME = "128774" "DCM" "Person Observer's Login Name";
+    COMMENT = "121106" "DCM" "Comment";
+    AI_RESULT_ASSESSMENT = "ai-assessment" "99HILUM" "AI Result Assessment";
+    ASSESSMENT_OF_FINDING = "finding-verdict" "99HILUM" "Assessment of finding";
+    ASSESSMENT = "assessment" "99HILUM" "Assessment";
+    ACCEPTED = "accepted" "99HILUM" "Accepted";
+    MODIFIED = "modified" "99HILUM" "Modified";
+    REJECTED = "rejected" "99HILUM" "Rejected";
+    ASSESSED_RESULT = "assessed-result" "99HILUM" "Assessed result";
+
     // Derivation and equipment
     SEGMENTATION_DERIVATION = "113076" "DCM" "Segmentation";
     SOURCE_IMAGE_FOR_PROCESSING = "121322" "DCM" "Source image for image processing operation";

@@ -70,6 +70,7 @@ pub(crate) fn document(
         ResultKind::Segmentation => ("SEG", "9802"),
         ResultKind::KeyImage => ("OT", "9803"),
         ResultKind::RejectionNote => ("KO", "9804"),
+        ResultKind::AssessmentReport => ("SR", "9805"),
     };
     item.put_uid(a::STUDY_INSTANCE_UID, &header.study_instance_uid)
         .put_uid(a::SERIES_INSTANCE_UID, series_instance_uid)
@@ -117,7 +118,8 @@ pub(crate) fn platform_equipment(item: &mut DataSet) -> &mut DataSet {
         .put(a::SOFTWARE_VERSIONS, env!("CARGO_PKG_VERSION"))
 }
 
-fn own_coding_scheme() -> DataSet {
+/// What `99HILUM` is, for an object that uses a code of it.
+pub(crate) fn own_coding_scheme() -> DataSet {
     let mut item = DataSet::new();
     item.put(a::CODING_SCHEME_DESIGNATOR, code::HILUM_SCHEME)
         .put(a::CODING_SCHEME_NAME, "Hilum local concepts")

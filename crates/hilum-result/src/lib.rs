@@ -1,15 +1,18 @@
-//! Core: findings to DICOM SR, SEG and key images, and rejection notes for them, validated before anything leaves.
-//! Core: findings to DICOM SR, SEG and key images, validated before anything leaves; and what others' results say.
+//! Core: findings to DICOM SR, SEG and key images, rejection notes and assessment reports for them, validated before
+//! anything leaves; and what others' results say.
 //!
 //! [`encode`] turns one [`EncodeRequest`] into finished Part 10 objects: a Comprehensive 3D SR after TID 1500, one
 //! Segmentation for each set of frames that can share one, and a Secondary Capture for people. Every UID is derived from
 //! the seed of the request and the time comes in as an argument, so the same request gives the same bytes for ever.
-//! Each object passes [`validate`] before it is handed out. [`reject`] writes the note that retracts results again.
+//! Each object passes [`validate`] before it is handed out. [`reject`] writes the note that retracts results again, and
+//! [`assess`] the report of what a reader answered to them.
 
+mod assessment;
 mod attribute;
 mod check;
 mod code;
 mod common;
+mod evidence;
 mod key_image;
 mod read;
 mod rejection;
@@ -18,9 +21,13 @@ mod request;
 mod segmentation;
 mod validate;
 
+pub use assessment::{AssessedFinding, AssessmentRequest, Reader, assess};
 pub use common::device_uid;
 pub use key_image::{Preview, key_image_reference, preview};
-pub use read::{Expected, ReadAssessment, ReadKind, ReadResult, Verdict, acceptable, read_assessments, read_result};
+pub use read::{
+    Expected, ReadAssessment, ReadKind, ReadResult, TrackedFinding, Verdict, acceptable, read_assessments, read_result,
+    tracked_findings, tracking_of,
+};
 pub use rejection::{RejectionReason, RejectionRequest, reject};
 pub use request::{
     ContentQualification, EncodeRequest, EncodedResult, ResultError, ResultErrorKind, ResultKind, SourceImage, english,

@@ -4,6 +4,7 @@
 use crate::attribute as a;
 use crate::code::{self, Code};
 use crate::common;
+use crate::evidence::{evidence, pointer};
 use crate::report::content::{ContentItem, Relationship, Value};
 use crate::request::{EncodedResult, ResultError, ResultKind, english};
 use crate::validate::{Scope, validate};
@@ -94,7 +95,7 @@ fn build(request: &RejectionRequest<'_>, first: &InstanceHeader) -> DataSet {
     common::platform_equipment(&mut item);
     item.put(a::INSTANCE_NUMBER, "1");
     item.put_sequence(a::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE, Vec::new());
-    item.put_sequence(a::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, vec![evidence(request, first)]);
+    item.put_sequence(a::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, vec![evidence(request.rejected, first)]);
     let mut children = vec![
         ContentItem::new(Relationship::HasConceptMod, code::LANGUAGE, Value::Code(english())),
         ContentItem::new(
@@ -105,8 +106,7 @@ fn build(request: &RejectionRequest<'_>, first: &InstanceHeader) -> DataSet {
     ];
     children
         .extend(request.rejected.iter().map(|header| ContentItem::unnamed(Relationship::Contains, pointer(header))));
-    let root = ContentItem { relationship: None, name: Some(title), value: Value::Container(Some("2010")), children };
-    root.write(&mut item);
+    ContentItem::root(title, Value::Container(Some("2010")), children).write(&mut item);
     item
 }
 
@@ -116,44 +116,4 @@ fn derived(request: &RejectionRequest<'_>, part: &str) -> Uid {
     let words: Vec<&str> =
         ["rejection note", &n_seed].into_iter().chain(request.seed.iter().copied()).chain([part]).collect();
     Uid::derived(&words)
-}
-
-/// TID 2010 has a row for images and one for other composite objects.
-fn pointer(header: &InstanceHeader) -> Value {
-    let (sop_class_uid, sop_instance_uid) = (header.sop_class_uid.clone(), header.sop_instance_uid.clone());
-    if is_image(&sop_class_uid) {
-        Value::Image { sop_class_uid, sop_instance_uid, frame: None, segment: None }
-    } else {
-        Value::Composite { sop_class_uid, sop_instance_uid }
-    }
-}
-
-/// Whether a storage class of PS3.4 section B.5 is an image: not a report, presentation state, encapsulated document
-/// or raw data. A segmentation (66.4) is one.
-fn is_image(sop_class_uid: &Uid) -> bool {
-    const STORAGE: &str = "1.2.840.10008.5.1.4.1.1.";
-    let Some(rest) = sop_class_uid.as_str().strip_prefix(STORAGE) else { return false };
-    rest == "66.4" || !["11.", "66", "88.", "104."].iter().any(|family| rest.starts_with(family))
-}
-
-/// Every rejected object by its series (PS3.3 section C.17.2.3).
-fn evidence(request: &RejectionRequest<'_>, first: &InstanceHeader) -> DataSet {
-    let mut by_series: Vec<(&Uid, Vec<DataSet>)> = Vec::new();
-    for header in request.rejected {
-        let reference = common::sop_reference(&header.sop_class_uid, &header.sop_instance_uid);
-        match by_series.iter_mut().find(|(series, _)| *series == &header.series_instance_uid) {
-            Some((_, references)) => references.push(reference),
-            None => by_series.push((&header.series_instance_uid, vec![reference])),
-        }
-    }
-    let series = by_series.into_iter().map(|(uid, references)| {
-        let mut item = DataSet::new();
-        item.put_uid(a::SERIES_INSTANCE_UID, uid).put_sequence(a::REFERENCED_SOP_SEQUENCE, references);
-        item
-    });
-    let mut study = DataSet::new();
-    study
-        .put_uid(a::STUDY_INSTANCE_UID, &first.study_instance_uid)
-        .put_sequence(a::REFERENCED_SERIES_SEQUENCE, series.collect());
-    study
 }

@@ -78,6 +78,8 @@ pub enum ResultKind {
     KeyImage,
     /// Key Object Selection that retracts other objects (IHE IOCM).
     RejectionNote,
+    /// Enhanced SR that says what a reader answered to a result (IHE AIRA).
+    AssessmentReport,
 }
 
 impl ResultKind {
@@ -88,6 +90,7 @@ impl ResultKind {
             ResultKind::Segmentation => "1.2.840.10008.5.1.4.1.1.66.4",
             ResultKind::KeyImage => "1.2.840.10008.5.1.4.1.1.7",
             ResultKind::RejectionNote => "1.2.840.10008.5.1.4.1.1.88.59",
+            ResultKind::AssessmentReport => "1.2.840.10008.5.1.4.1.1.88.22",
         };
         text.parse().expect("constants of PS3.4 are UIDs")
     }
@@ -99,6 +102,7 @@ impl ResultKind {
             ResultKind::Segmentation => "segmentation",
             ResultKind::KeyImage => "key image",
             ResultKind::RejectionNote => "rejection note",
+            ResultKind::AssessmentReport => "assessment report",
         }
     }
 }
@@ -122,10 +126,13 @@ pub struct EncodedResult {
 #[derive(Debug, thiserror::Error)]
 pub enum ResultError {
     /// There is no source image to take the identity from.
-    #[error("a result needs at least one source image, and a rejection note at least one object to reject")]
+    #[error(
+        "a result needs at least one source image, a rejection note at least one object to reject, and an assessment \
+         report at least one object that was assessed"
+    )]
     NoSource,
-    /// Source images, or objects to reject, belong to more than one study.
-    #[error("source images or rejected objects are of more than one study; encode one study at a time")]
+    /// Source images, or objects to reject or assess, belong to more than one study.
+    #[error("source images, rejected or assessed objects are of more than one study; encode one study at a time")]
     MixedStudies,
     /// Neither a finding nor a segment: that would read like "nothing found" without anybody having looked.
     #[error(

@@ -2,6 +2,7 @@
 
 use crate::acquisition::AcquisitionGroups;
 use crate::alarms::Alarms;
+use crate::assessments::Assessments;
 use crate::governance::Governance;
 use crate::labels::Labels;
 use crate::monitoring::Monitoring;
@@ -58,6 +59,7 @@ pub trait Catalog:
     + Tallies
     + Alarms
     + AcquisitionGroups
+    + Assessments
 {
     // ---- intake ----
 

@@ -37,6 +37,13 @@ pub struct EvidenceQuery {
     pub each: Option<String>,
 }
 
+impl EvidenceQuery {
+    /// Begin of the period as of that moment.
+    pub(crate) fn begin(&self, as_of: Timestamp) -> Timestamp {
+        self.from.unwrap_or_else(|| Level::Day.start(as_of.plus_seconds(-DAYS * 86_400)))
+    }
+}
+
 /// How a version performs, as known at a moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvidenceReport {
@@ -116,7 +123,7 @@ pub async fn evidence_report(
         Some(at) => catalog.deployment_as_of(name, at).await?.map(|change| change.deployment),
     };
     let deployment = deployment.ok_or(MISSING)?;
-    let from = query.from.unwrap_or_else(|| Level::Day.start(as_of.plus_seconds(-DAYS * 86_400)));
+    let from = query.begin(as_of);
     let filter = ObservationFilter {
         deployment: name.to_owned(),
         package: Some(deployment.package_digest),

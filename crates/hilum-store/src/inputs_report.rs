@@ -23,7 +23,7 @@ const DAY_SECONDS: i64 = 86_400;
 const REFERENCE_DAYS: i64 = 28;
 
 /// Days that are compared with the reference on the page of a deployment.
-const MOVED_DAYS: i64 = 28;
+pub(crate) const MOVED_DAYS: i64 = 28;
 
 /// Numbers that moved, shown at most.
 const MOVED_MAX: usize = 8;
@@ -144,15 +144,7 @@ impl Looked<'_> {
     }
 
     async fn reference_span(&self, asked: (Option<Timestamp>, Option<Timestamp>)) -> Result<Option<Span>, StoreError> {
-        let from = match asked.0 {
-            Some(from) => Some(from),
-            None => self.catalog.sketch_begin(self.deployment, &self.package).await?,
-        };
-        let span = |from: Timestamp| Span {
-            from,
-            until: asked.1.unwrap_or_else(|| from.plus_seconds(REFERENCE_DAYS * DAY_SECONDS)),
-        };
-        Ok(from.map(span))
+        reference_span(self.catalog, self.deployment, &self.package, asked).await
     }
 
     async fn groups(&self, span: Span) -> Result<(Vec<String>, u64), StoreError> {
@@ -163,12 +155,31 @@ impl Looked<'_> {
     }
 }
 
-/// A year of sketches takes tens of milliseconds, which no other request shall wait for.
-async fn off_thread<T: Send + 'static>(
+/// The reference that is declared; what is not follows from the first 28 days of the version. `None`: nothing was
+/// observed of it.
+pub(crate) async fn reference_span(
+    catalog: &dyn Catalog,
+    deployment: &str,
+    package: &Digest,
+    asked: (Option<Timestamp>, Option<Timestamp>),
+) -> Result<Option<Span>, StoreError> {
+    let from = match asked.0 {
+        Some(from) => Some(from),
+        None => catalog.sketch_begin(deployment, package).await?,
+    };
+    let span = |from: Timestamp| Span {
+        from,
+        until: asked.1.unwrap_or_else(|| from.plus_seconds(REFERENCE_DAYS * DAY_SECONDS)),
+    };
+    Ok(from.map(span))
+}
+
+/// A year of sketches takes tens of milliseconds, a comparison seconds, which no other request shall wait for.
+pub(crate) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| StoreError::Misuse("merging sketches ended by a defect".to_owned()))?
+    done.map_err(|_| StoreError::Misuse("work on what was observed ended by a defect".to_owned()))?
 }
 
 fn merged(sketches: &[StoredSketch], wanted: Option<&BTreeSet<String>>) -> Result<Sketch, StoreError> {

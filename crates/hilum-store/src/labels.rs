@@ -42,6 +42,12 @@ pub struct NewLabel {
     pub by: String,
 }
 
+/// How the [`origin`](NewLabel::origin) of everything begins that somebody says after they have proven to be `by`: an answer
+/// on a page or over the API. No other origin may begin so.
+pub fn signed_in_origin(by: &str) -> String {
+    format!("assessment:{by}:")
+}
+
 /// Which labels to list, newest first. `None` says nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LabelFilter {

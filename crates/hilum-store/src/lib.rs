@@ -7,6 +7,7 @@
 
 pub mod acquisition;
 pub mod alarms;
+pub mod assessments;
 pub mod blobs;
 pub mod catalog;
 pub mod committer;
@@ -17,6 +18,7 @@ pub mod evidence_report;
 pub mod governance;
 mod ids;
 pub mod inputs_report;
+pub mod label_free_report;
 pub mod labels;
 pub mod monitoring;
 pub mod people;
@@ -32,9 +34,11 @@ pub mod sweep;
 pub mod tallies;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod together_report;
 
 pub use acquisition::AcquisitionGroups;
 pub use alarms::{Alarm, Alarms};
+pub use assessments::Assessments;
 pub use blobs::{BlobOptions, BlobReader, BlobStore, LocalBlobs, SpoolFile, StoredBlob};
 pub use catalog::{Catalog, CatalogOptions, open};
 pub use committer::{Committer, CommitterOptions};

@@ -434,19 +434,22 @@ pub enum ResultKind {
     Other,
     /// Key Object Selection that retracts other results (IHE IOCM); it belongs to no deployment.
     RejectionNote,
+    /// Structured report of what a reader answered to a result (IHE AIRA); it belongs to no deployment.
+    AssessmentReport,
 }
 
 impl ResultKind {
     /// Every kind.
-    pub const ALL: [ResultKind; 5] = [
+    pub const ALL: [ResultKind; 6] = [
         ResultKind::Report,
         ResultKind::KeyImage,
         ResultKind::Segmentation,
         ResultKind::Other,
         ResultKind::RejectionNote,
+        ResultKind::AssessmentReport,
     ];
 
-    /// Stable name: `report`, `key_image`, `segmentation`, `other`, `rejection_note`.
+    /// Stable name: `report`, `key_image`, `segmentation`, `other`, `rejection_note`, `assessment_report`.
     pub fn name(self) -> &'static str {
         match self {
             ResultKind::Report => "report",
@@ -454,6 +457,7 @@ impl ResultKind {
             ResultKind::Segmentation => "segmentation",
             ResultKind::Other => "other",
             ResultKind::RejectionNote => "rejection_note",
+            ResultKind::AssessmentReport => "assessment_report",
         }
     }
 
@@ -491,7 +495,7 @@ pub struct ResultObject {
     pub study_key: StudyKey,
     /// Revision it was made from.
     pub revision: u32,
-    /// Deployment that made it; empty for a rejection note.
+    /// Deployment that made it; empty for a rejection note and an assessment report.
     pub deployment: String,
     /// What it is.
     pub kind: ResultKind,

@@ -2,6 +2,7 @@
 //! has forgotten its counts.
 
 use crate::StoreError;
+use hilum_monitor::Observation;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -22,6 +23,14 @@ pub async fn forget_tallies(url: &str) -> Result<(), StoreError> {
 /// When the catalog cannot be opened or written.
 pub async fn damage_sketches(url: &str) -> Result<(), StoreError> {
     crate::sql::inside::damage_counts(url, true).await
+}
+
+/// Enter observations into the catalog at `url` and count them, without the studies around them.
+///
+/// # Errors
+/// When the catalog cannot be opened or written.
+pub async fn enter_observations(url: &str, observations: &[Observation]) -> Result<(), StoreError> {
+    crate::sql::inside::enter_observations(url, observations).await
 }
 
 /// A running PostgreSQL cluster in a temporary folder.

@@ -44,8 +44,9 @@ async fn may_leave(context: &Context, delivery: &Delivery) -> Result<Result<(), 
     if !result.released {
         return Ok(Err(Reason::new("delivery.not-released", "the result was not released")));
     }
-    if result.kind == ResultKind::RejectionNote {
-        // It belongs to no deployment, and a suspension is when it is needed most (AV-11).
+    if matches!(result.kind, ResultKind::RejectionNote | ResultKind::AssessmentReport) {
+        // It belongs to no deployment: a suspension is when a note is needed most (AV-11), and what a reader has said of a
+        // result that was delivered stays said (AV-19).
         return Ok(Ok(()));
     }
     if let Some(record) = &result.retracted_by {

@@ -10,6 +10,8 @@ pub struct Destination {
     pub protocol: Protocol,
     /// Longest time one attempt may take.
     pub timeout: Duration,
+    /// Whether it wants what readers answer to the results that it holds, as structured reports.
+    pub assessments: bool,
 }
 
 /// How results travel.

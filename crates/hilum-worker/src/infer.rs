@@ -459,6 +459,7 @@ fn kind(result: &EncodedResult) -> ResultKind {
         hilum_result::ResultKind::Segmentation => ResultKind::Segmentation,
         hilum_result::ResultKind::KeyImage => ResultKind::KeyImage,
         hilum_result::ResultKind::RejectionNote => ResultKind::RejectionNote,
+        hilum_result::ResultKind::AssessmentReport => ResultKind::AssessmentReport,
     }
 }
 

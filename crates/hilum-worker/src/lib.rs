@@ -6,6 +6,7 @@
 //! back to the queue meanwhile.
 
 mod assessment;
+mod assessment_report;
 mod backoff;
 mod black_box;
 mod canary;

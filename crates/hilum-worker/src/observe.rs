@@ -228,7 +228,9 @@ mod tests {
     #[test]
     fn a_scout_does_not_say_where_a_study_came_from() {
         let mut study = facts(&[("1.3", "SCOUT"), ("1.4", "CT2")]);
-        study.series[1].instances[0].attributes.insert("Modality".to_owned(), Phi::new(vec!["CT".to_owned()]));
+        for (name, value) in [(attribute::MODALITY, "CT"), (attribute::ROWS, "512")] {
+            study.series[1].instances[0].attributes.insert(name.to_owned(), Phi::new(vec![value.to_owned()]));
+        }
         let manifest: Manifest = serde_json::from_value(json!({
             "schema": 1,
             "package": { "name": "v", "version": "1", "title": "V", "manufacturer": "M", "license": "MIT", "description": "d" },

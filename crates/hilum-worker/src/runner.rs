@@ -2,7 +2,10 @@
 
 use crate::notify::{self, NotifyOptions};
 use crate::traces;
-use crate::{Destination, Models, RetryPolicy, SiteKey, canary, deliver, evaluate, infer, inspect, watch as watching};
+use crate::{
+    Destination, Models, RetryPolicy, SiteKey, assessment_report, canary, deliver, evaluate, infer, inspect,
+    watch as watching,
+};
 use hilum_store::{Catalog, Job, JobKind, Lease, LocalBlobs, Priority, StoreError};
 use hilum_telemetry::Spans;
 use hilum_types::{AeTitle, Clock, Reason};
@@ -34,6 +37,8 @@ pub struct WorkerOptions {
     pub lease_seconds: u32,
     /// When failed deliveries are tried again.
     pub retry: RetryPolicy,
+    /// A reader who has answered nothing more for this long is taken to have finished, and the answers leave as a report.
+    pub assessment_quiet_seconds: u32,
     /// Our own AE title, under which products are called.
     pub ae_title: AeTitle,
     /// Longest wait for a product to take one object.
@@ -133,6 +138,7 @@ impl Worker {
         tasks.spawn(watching::watch_evidence(self.context.clone(), stop.clone()));
         tasks.spawn(notify::look_after(self.context.clone(), stop.clone()));
         tasks.spawn(watching::read_reports(self.context.clone(), stop.clone()));
+        tasks.spawn(assessment_report::tell_answers(self.context.clone(), stop.clone()));
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended
                 && error.is_panic()

@@ -237,11 +237,19 @@ pub(crate) struct DeliveryConfig {
     pub(crate) attempts_max: u32,
     /// Longest time one attempt may take.
     pub(crate) timeout_seconds: u32,
+    /// What a reader answered leaves as a report when nothing more was answered for this long.
+    pub(crate) assessment_quiet_seconds: u32,
 }
 
 impl Default for DeliveryConfig {
     fn default() -> Self {
-        DeliveryConfig { retry_seconds_first: 5, retry_seconds_max: 900, attempts_max: 20, timeout_seconds: 60 }
+        DeliveryConfig {
+            retry_seconds_first: 5,
+            retry_seconds_max: 900,
+            attempts_max: 20,
+            timeout_seconds: 60,
+            assessment_quiet_seconds: 60,
+        }
     }
 }
 
@@ -472,6 +480,9 @@ pub(crate) struct DestinationConfig {
     /// Names of the contacts that are told when a deployment stops, changes or goes on whose results it receives.
     #[serde(default)]
     pub(crate) contacts: Vec<String>,
+    /// Whether it wants what readers answer to the results that it holds, as structured reports.
+    #[serde(default)]
+    pub(crate) assessments: bool,
 }
 
 /// How results travel.
@@ -574,6 +585,10 @@ impl Config {
         }
         if 86_400 < self.study.quiet_seconds {
             problems.push(format!("[study] quiet_seconds = {} is not in 0 to 86400", self.study.quiet_seconds));
+        }
+        if 86_400 < self.delivery.assessment_quiet_seconds {
+            let seconds = self.delivery.assessment_quiet_seconds;
+            problems.push(format!("[delivery] assessment_quiet_seconds = {seconds} is not in 0 to 86400"));
         }
         if self.worker.lease_seconds < 2 {
             problems.push("[worker] lease_seconds must be at least 2".to_owned());
@@ -728,6 +743,21 @@ mod tests {
             assert!(secret.is_empty() || !error.contains(secret), "{error}");
         }
         Config::parse(&format!("{SMALL}[http]\nreport_token = '0123456789abcdef'\n")).unwrap();
+    }
+
+    /// AV-19: nothing that readers answer leaves unless a destination asks for it.
+    #[test]
+    fn assessments_leave_where_they_are_asked_for() {
+        let of = |more: &str| {
+            let text = format!("{SMALL}[[destination]]\nname = 'pacs'\nprotocol = 'stow'\nurl = 'https://x'\n{more}");
+            Config::parse(&text)
+        };
+        let silent = of("").unwrap();
+        assert!(!silent.destinations[0].assessments);
+        assert_eq!(silent.delivery.assessment_quiet_seconds, 60);
+        assert!(of("assessments = true").unwrap().destinations[0].assessments);
+        let error = of("[delivery]\nassessment_quiet_seconds = 90000").unwrap_err().to_string();
+        assert!(error.contains("assessment_quiet_seconds = 90000 is not in 0 to 86400"), "{error}");
     }
 
     #[test]

@@ -134,6 +134,7 @@ fn start_worker(
             seconds_max: config.delivery.retry_seconds_max,
             attempts_max: config.delivery.attempts_max,
         },
+        assessment_quiet_seconds: config.delivery.assessment_quiet_seconds,
         ae_title: config.dimse.ae_title.clone(),
         product_timeout: Duration::from_secs(config.delivery.timeout_seconds.into()),
         data_dir: config.data_dir.clone(),

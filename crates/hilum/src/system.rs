@@ -81,6 +81,7 @@ pub(crate) fn destinations(config: &Config) -> Vec<Destination> {
     let destination = |declared: &crate::config::DestinationConfig| Destination {
         name: declared.name.clone(),
         timeout,
+        assessments: declared.assessments,
         protocol: match (declared.protocol, &declared.ae_title) {
             (ConfiguredProtocol::Dimse, Some(called_ae)) => Protocol::Dimse {
                 host: declared.host.clone(),

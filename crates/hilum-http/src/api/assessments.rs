@@ -14,7 +14,7 @@ use hilum_monitor::assessment::{Answer, said, truths};
 use hilum_monitor::{Agreement, LabelSource, Truth};
 use hilum_store::StudyKey;
 use hilum_store::governance::User;
-use hilum_store::labels::{NewLabel, Untied};
+use hilum_store::labels::{NewLabel, Untied, signed_in_origin};
 use hilum_store::records::Journey;
 use hilum_types::{Digest, Phi, Reason, Timestamp, Uid};
 use serde::{Deserialize, Serialize};
@@ -222,14 +222,14 @@ fn origin(request: &AssessmentRequest, by: &str, now: Timestamp) -> Result<Strin
             request.truth,
             request.present
         );
-        return Ok(format!("assessment:{by}:{now}:{}", Digest::of(said.as_bytes()).short()));
+        return Ok(format!("{}{now}:{}", signed_in_origin(by), Digest::of(said.as_bytes()).short()));
     };
     if KEY_CHARS_MAX < key.len() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(bad(format!(
             "the idempotency key must be 1 to {KEY_CHARS_MAX} printable characters without spaces"
         )));
     }
-    Ok(format!("assessment:{by}:key:{key}"))
+    Ok(format!("{}key:{key}", signed_in_origin(by)))
 }
 
 /// A result that is answered.

@@ -12,6 +12,7 @@ use axum::extract::State;
 use hilum_monitor::sketch::{Distance, NumberSummary, Slice, THIN, spans};
 use hilum_monitor::timeline::NamedFigure;
 use hilum_store::inputs_report::{InputsQuery, InputsReport, InputsWindow, WINDOWS_MAX, inputs_report};
+use hilum_types::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -253,21 +254,31 @@ pub(super) async fn get_inputs(
             "that is more than {WINDOWS_MAX} windows; ask for a shorter range or longer windows"
         )));
     }
-    let at = |text: &Option<String>, what| text.as_deref().map(|text| moment(text, what)).transpose();
-    let reference = (at(&asked.reference_from, "reference_from")?, at(&asked.reference_until, "reference_until")?);
-    if let (Some(from), Some(until)) = reference
-        && until <= from
-    {
-        return Err(invalid("reference_from must be earlier than reference_until"));
-    }
-    let package = match asked.package.as_deref().filter(|package| !package.is_empty()) {
-        None => None,
-        Some(package) => {
-            let found = state.catalog.package_get(package).await;
-            Some(found.map_err(or_missing(ProblemCode::ModelNotFound))?.digest)
-        }
-    };
+    let reference = reference(asked.reference_from.as_deref(), asked.reference_until.as_deref())?;
+    let package = version(&state, asked.package.as_deref()).await?;
     let query = InputsQuery { from, until, slice, package, reference };
     let report = inputs_report(&*state.catalog, &name, &query, state.now()).await;
     Ok(Json(InputsBody::from(&report.map_err(or_missing(ProblemCode::DeploymentNotFound))?)))
+}
+
+/// Begin and end of the reference, as far as they are given.
+pub(super) fn reference(
+    from: Option<&str>,
+    until: Option<&str>,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), Problem> {
+    let from = from.map(|text| moment(text, "reference_from")).transpose()?;
+    let until = until.map(|text| moment(text, "reference_until")).transpose()?;
+    match (from, until) {
+        (Some(from), Some(until)) if until <= from => {
+            Err(invalid("reference_from must be earlier than reference_until"))
+        }
+        given => Ok(given),
+    }
+}
+
+/// The version that is asked about, by digest; `None`: the one in use.
+pub(super) async fn version(state: &AppState, package: Option<&str>) -> Result<Option<Digest>, Problem> {
+    let Some(package) = package.filter(|package| !package.is_empty()) else { return Ok(None) };
+    let found = state.catalog.package_get(package).await;
+    Ok(Some(found.map_err(or_missing(ProblemCode::ModelNotFound))?.digest))
 }

@@ -8,6 +8,7 @@ mod groups;
 pub(crate) mod health;
 mod inputs;
 pub(crate) mod journey;
+mod label_free;
 mod labels;
 pub(crate) mod lists;
 pub(crate) mod monitoring;
@@ -19,6 +20,7 @@ pub mod schema;
 mod sessions;
 pub(crate) mod studies;
 pub(crate) mod timeline;
+pub(crate) mod together;
 pub(crate) mod version_here;
 
 use crate::sessions::COOKIE;
@@ -89,6 +91,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(monitoring::get_evidence))
         .routes(routes!(monitoring::list_signals))
         .routes(routes!(inputs::get_inputs))
+        .routes(routes!(together::compare_inputs_together))
         .routes(routes!(groups::list_acquisition_groups))
         .routes(routes!(acts::suspend_deployment))
         .routes(routes!(acts::resume_deployment))

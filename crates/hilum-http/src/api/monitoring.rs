@@ -2,6 +2,7 @@
 //! time as of which it was known (MV-12, MV-25, MV-27).
 
 use super::extract::{ApiPath, ApiQuery};
+use super::label_free::{LabelFreeBody, bodies};
 use super::lists::{invalid, limit};
 use super::schema::{List, ReasonBody};
 use crate::error::or_missing;
@@ -13,6 +14,7 @@ use hilum_monitor::Figure;
 use hilum_monitor::figures::NamedFigure;
 use hilum_registry::monitoring::CUTS;
 use hilum_store::evidence_report::{EvidenceQuery, EvidenceReport, Freshness, RuleStanding, evidence_report};
+use hilum_store::label_free_report::label_free_report;
 use hilum_store::monitoring::StoredSignal;
 use hilum_types::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,9 @@ pub(super) struct EvidenceParameters {
     from: Option<String>,
     /// Also by the values of this attribute, such as `station` or `age_band`.
     each: Option<String>,
+    /// Whether to estimate performance without labels as well, for the whole deployment. It takes hundreds of resamples and up to
+    /// 20,000 studies, so it is made only when asked for.
+    label_free: Option<bool>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -175,6 +180,8 @@ pub(crate) struct EvidenceBody {
     pub figures: Vec<EvidenceFigureBody>,
     /// What each stop rule has seen; empty for a moment of the past.
     pub rules: Vec<RuleStandingBody>,
+    /// Estimates without labels; absent unless asked for with `label_free=true`. Nothing follows from them.
+    pub label_free: Option<Vec<LabelFreeBody>>,
 }
 
 impl From<&NamedFigure> for EvidenceFigureBody {
@@ -204,6 +211,7 @@ impl From<&EvidenceReport> for EvidenceBody {
             freshness: report.freshness.as_ref().map(FreshnessBody::from),
             figures: report.figures.iter().map(EvidenceFigureBody::from).collect(),
             rules: report.rules.iter().map(RuleStandingBody::from).collect(),
+            label_free: None,
         }
     }
 }
@@ -291,8 +299,14 @@ pub(super) async fn get_evidence(
         return Err(invalid(format!("each is {each:?}; it must be one of {}", CUTS.join(", "))));
     }
     let query = EvidenceQuery { as_of: moment(&asked.as_of, "as_of")?, from: moment(&asked.from, "from")?, each };
-    let report = evidence_report(&*state.catalog, &name, &query, state.now()).await;
-    Ok(Json(EvidenceBody::from(&report.map_err(or_missing(ProblemCode::DeploymentNotFound))?)))
+    let (now, missing) = (state.now(), or_missing(ProblemCode::DeploymentNotFound));
+    let report = evidence_report(&*state.catalog, &name, &query, now).await;
+    let mut body = EvidenceBody::from(&report.map_err(&missing)?);
+    if asked.label_free == Some(true) {
+        let estimates = label_free_report(&*state.catalog, &name, &query, now).await;
+        body.label_free = Some(bodies(&estimates.map_err(&missing)?));
+    }
+    Ok(Json(body))
 }
 
 /// What the monitor said of a deployment, newest first.

@@ -338,7 +338,7 @@ pub struct InferenceBody {
 /// A result object.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ResultBody {
-    /// `report`, `key_image`, `segmentation`, `other` or `rejection_note`.
+    /// `report`, `key_image`, `segmentation`, `other`, `rejection_note` or `assessment_report`.
     pub kind: String,
     /// SOP Instance UID, the same however often it is encoded or sent.
     pub sop_instance_uid: String,
@@ -381,9 +381,9 @@ pub struct DeliveryBody {
     pub id: String,
     /// Study it belongs to.
     pub study_key: String,
-    /// Deployment that made the result; empty for a rejection note.
+    /// Deployment that made the result; empty for a rejection note and an assessment report.
     pub deployment: String,
-    /// Kind of result: `report`, `key_image`, `segmentation`, `other` or `rejection_note`.
+    /// Kind of result: `report`, `key_image`, `segmentation`, `other`, `rejection_note` or `assessment_report`.
     pub result_kind: String,
     /// SOP Instance UID of the result.
     pub sop_instance_uid: String,

@@ -618,6 +618,7 @@ fn word(kind: &str) -> String {
         "result_superseded" => "superseded",
         "result_retracted" => "retracted",
         "rejection_note_released" => "note released",
+        "assessment_report_released" => "answer told",
         "delivery_attempted" => "sent",
         "delivery_retried" => "retried",
         "job_dead" => "given up",

@@ -153,7 +153,7 @@ async fn no_rate_comes_without_n_and_interval() {
     assert!(4 < n_figures, "{n_figures} figures: nothing was looked at");
 }
 
-fn walk(json: &Value, place: &str, n_figures: &mut u32) {
+pub(crate) fn walk(json: &Value, place: &str, n_figures: &mut u32) {
     match json {
         Value::Array(items) => items.iter().for_each(|item| walk(item, place, n_figures)),
         Value::Object(object) => {

@@ -101,6 +101,11 @@ pub const KNOWN_CODES: &[CodeFacts] = &[
         "An answer could not be tied to a result or finding; have it given again on the page of the study.",
     ),
     facts(
+        "assessment-unsent",
+        Watch,
+        "What a reader answered could not be written as a report; repair what the text names, and have it answered again.",
+    ),
+    facts(
         "quarantine",
         Watch,
         "Look at the quarantine list and at the sender; send the study again once it is repaired.",

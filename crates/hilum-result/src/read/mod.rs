@@ -8,10 +8,12 @@ mod algorithm;
 mod assessment;
 mod report;
 mod segmentation;
+mod tracking;
 mod wholeness;
 
 pub use acceptable::{Expected, acceptable};
 pub use assessment::{ReadAssessment, Verdict, read_assessments};
+pub use tracking::{TrackedFinding, tracked_findings, tracking_of};
 
 use crate::attribute as a;
 use hilum_dicom::{Bulk, DataSet, DicomError, Limits, Tag, Value, read_data_set};

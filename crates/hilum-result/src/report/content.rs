@@ -4,7 +4,7 @@ use crate::attribute as a;
 use crate::code::Code;
 use crate::common;
 use hilum_dicom::DataSet;
-use hilum_types::{CodedConcept, ImageReference, Uid};
+use hilum_types::{CodedConcept, ImageReference, Timestamp, Uid};
 
 /// Relationship of an item to its parent (PS3.3 section C.17.3.2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(crate) enum Value {
         unit: CodedConcept,
     },
     UidRef(Uid),
+    /// A person, as VR `PN` has the name.
+    PersonName(String),
     /// An image, or some frames or one segment of it; frames and segment exclude each other (section C.17.3.2.6).
     Image {
         sop_class_uid: Uid,
@@ -73,6 +75,7 @@ impl Value {
             Value::Code(_) => "CODE",
             Value::Num { .. } => "NUM",
             Value::UidRef(_) => "UIDREF",
+            Value::PersonName(_) => "PNAME",
             Value::Image { .. } => "IMAGE",
             Value::Composite { .. } => "COMPOSITE",
             Value::Polyline(_) => "SCOORD",
@@ -87,22 +90,34 @@ pub(crate) struct ContentItem {
     pub(crate) relationship: Option<Relationship>,
     /// Concept name; an image in the image library has none.
     pub(crate) name: Option<CodedConcept>,
+    /// When it was observed, in UTC, where that is another moment than the content of the document.
+    pub(crate) observed_at: Option<Timestamp>,
     pub(crate) value: Value,
     pub(crate) children: Vec<ContentItem>,
 }
 
 impl ContentItem {
     pub(crate) fn new(relationship: Relationship, name: Code, value: Value) -> ContentItem {
-        ContentItem { relationship: Some(relationship), name: Some(name.concept()), value, children: Vec::new() }
+        ContentItem { name: Some(name.concept()), ..ContentItem::unnamed(relationship, value) }
     }
 
     pub(crate) fn named(relationship: Relationship, name: &CodedConcept, value: Value) -> ContentItem {
-        ContentItem { relationship: Some(relationship), name: Some(name.clone()), value, children: Vec::new() }
+        ContentItem { name: Some(name.clone()), ..ContentItem::unnamed(relationship, value) }
     }
 
     /// An item of a template whose row has no concept name.
     pub(crate) fn unnamed(relationship: Relationship, value: Value) -> ContentItem {
-        ContentItem { relationship: Some(relationship), name: None, value, children: Vec::new() }
+        ContentItem { relationship: Some(relationship), name: None, observed_at: None, value, children: Vec::new() }
+    }
+
+    /// The whole document; its name is the title.
+    pub(crate) fn root(title: CodedConcept, value: Value, children: Vec<ContentItem>) -> ContentItem {
+        ContentItem { relationship: None, name: Some(title), observed_at: None, value, children }
+    }
+
+    pub(crate) fn observed_at(mut self, moment: Timestamp) -> ContentItem {
+        self.observed_at = Some(moment);
+        self
     }
 
     pub(crate) fn with(mut self, children: Vec<ContentItem>) -> ContentItem {
@@ -114,6 +129,10 @@ impl ContentItem {
     pub(crate) fn write(self, item: &mut DataSet) {
         if let Some(relationship) = self.relationship {
             item.put(a::RELATIONSHIP_TYPE, relationship.term());
+        }
+        if let Some(moment) = self.observed_at {
+            let (date, time) = moment.dicom_date_time();
+            item.put(a::OBSERVATION_DATE_TIME, format!("{date}{time}+0000"));
         }
         item.put(a::VALUE_TYPE, self.value.term());
         if let Some(name) = &self.name {
@@ -160,6 +179,9 @@ fn write_value(value: Value, item: &mut DataSet) {
         }
         Value::UidRef(uid) => {
             item.put_uid(a::UID, &uid);
+        }
+        Value::PersonName(name) => {
+            item.put(a::PERSON_NAME, &name);
         }
         Value::Image { sop_class_uid, sop_instance_uid, frame, segment } => {
             let mut reference = DataSet::new();

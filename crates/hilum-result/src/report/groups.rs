@@ -180,7 +180,8 @@ fn measurement(measurement: &Measurement) -> ContentItem {
     ContentItem::named(Relationship::Contains, &measurement.concept, value)
 }
 
-fn presence(presence: Presence) -> ContentItem {
+/// Whether the finding is there, as a content item.
+pub(crate) fn presence(presence: Presence) -> ContentItem {
     let value = match presence {
         Presence::Present => code::PRESENT,
         Presence::Absent => code::ABSENT,

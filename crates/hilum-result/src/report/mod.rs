@@ -14,7 +14,7 @@ use hilum_dicom::DataSet;
 use hilum_types::{ImageReference, Uid, attribute};
 use std::collections::BTreeSet;
 
-pub(crate) use groups::{tracking_identifier, tracking_uid};
+pub(crate) use groups::{presence, tracking_identifier, tracking_uid};
 pub(crate) use summary::{finding_line, ordered, segment_line};
 
 /// The data set of the report; `segments` says where each segment of the output was written.
@@ -110,12 +110,7 @@ fn root(request: &EncodeRequest<'_>, segments: &[SegmentObject]) -> ContentItem 
         code::SUMMARY,
         Value::Text(summary::summary(request, segments)),
     ));
-    ContentItem {
-        relationship: None,
-        name: Some(code::IMAGING_MEASUREMENT_REPORT.concept()),
-        value: Value::Container(Some("1500")),
-        children,
-    }
+    ContentItem::root(code::IMAGING_MEASUREMENT_REPORT.concept(), Value::Container(Some("1500")), children)
 }
 
 /// TID 1001 and TID 1004: the model is a device; its UID names the deployment (AV-16).

@@ -51,7 +51,7 @@ pub(super) fn check(root: &DataSet, found: &mut Findings) {
     }
 }
 
-fn is_named(item: &DataSet, name: Code) -> bool {
+pub(super) fn is_named(item: &DataSet, name: Code) -> bool {
     item.code(a::CONCEPT_NAME_CODE_SEQUENCE).is_some_and(|code| code.value == name.0 && code.scheme == name.1)
 }
 

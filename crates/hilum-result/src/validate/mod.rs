@@ -1,5 +1,6 @@
 //! The check of every object before it leaves (AV-15): it reads the bytes back and trusts nothing of the encoder.
 
+mod assessment;
 mod content;
 mod pixels;
 mod references;
@@ -16,10 +17,10 @@ use std::fmt;
 /// What an object may refer to, and whose identity it must carry.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
-    /// Headers of the source images, for a rejection note those of the rejected objects; the first lends patient and
-    /// study identity.
+    /// Headers of the source images, for a rejection note or an assessment report those of the rejected or assessed
+    /// objects; the first lends patient and study identity.
     pub source: &'a [&'a InstanceHeader],
-    /// Objects of the same result, such as the segmentation a report points at.
+    /// Objects of the same result, such as the segmentation a report points at, and the predecessor of a document.
     pub results: &'a [ImageReference],
 }
 
@@ -95,8 +96,13 @@ fn encoding(data_set: &DataSet, part10: &[u8], found: &mut Findings) {
 
 fn object(data_set: &DataSet, scope: &Scope<'_>, found: &mut Findings) {
     let class = data_set.uid(a::SOP_CLASS_UID);
-    let kinds =
-        [ResultKind::StructuredReport, ResultKind::Segmentation, ResultKind::KeyImage, ResultKind::RejectionNote];
+    let kinds = [
+        ResultKind::StructuredReport,
+        ResultKind::Segmentation,
+        ResultKind::KeyImage,
+        ResultKind::RejectionNote,
+        ResultKind::AssessmentReport,
+    ];
     let Some(kind) = kinds.into_iter().find(|kind| class.as_ref() == Some(&kind.sop_class_uid())) else {
         found.add(&[a::SOP_CLASS_UID], "is none of those written here");
         return;
@@ -110,6 +116,7 @@ fn object(data_set: &DataSet, scope: &Scope<'_>, found: &mut Findings) {
         ResultKind::Segmentation => pixels::segmentation(data_set, found),
         ResultKind::KeyImage => pixels::key_image(data_set, found),
         ResultKind::RejectionNote => rejection::check(data_set, scope, found),
+        ResultKind::AssessmentReport => assessment::check(data_set, scope, found),
     }
 }
 

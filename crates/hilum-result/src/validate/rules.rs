@@ -172,6 +172,30 @@ const REJECTION_NOTE: &[Rule] = &[
     (&[], a::CONTENT_SEQUENCE, One),
 ];
 
+/// SR Document Series, SR Document General, SR Document Content (section A.35.2).
+const ASSESSMENT_REPORT: &[Rule] = &[
+    (&[], a::MODALITY, Term(&["SR"])),
+    (&[], a::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE, Two),
+    (&[], a::COMPLETION_FLAG, Term(&["COMPLETE"])),
+    (&[], a::VERIFICATION_FLAG, Term(&["UNVERIFIED"])),
+    (&[], a::PERFORMED_PROCEDURE_CODE_SEQUENCE, Two),
+    (&[], a::CODING_SCHEME_IDENTIFICATION_SEQUENCE, One),
+    (&[], a::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, One),
+    (&[a::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE], a::STUDY_INSTANCE_UID, One),
+    (&[a::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE], a::REFERENCED_SERIES_SEQUENCE, One),
+    (EVIDENCE_SERIES, a::SERIES_INSTANCE_UID, One),
+    (EVIDENCE_SERIES, a::REFERENCED_SOP_SEQUENCE, One),
+    (&[a::PREDECESSOR_DOCUMENTS_SEQUENCE], a::STUDY_INSTANCE_UID, One),
+    (&[a::PREDECESSOR_DOCUMENTS_SEQUENCE], a::REFERENCED_SERIES_SEQUENCE, One),
+    (PREDECESSOR_SERIES, a::SERIES_INSTANCE_UID, One),
+    (PREDECESSOR_SERIES, a::REFERENCED_SOP_SEQUENCE, One),
+    (&[], a::VALUE_TYPE, Term(&["CONTAINER"])),
+    (&[], a::CONTINUITY_OF_CONTENT, Term(&["SEPARATE"])),
+    (&[], a::CONCEPT_NAME_CODE_SEQUENCE, One),
+    (&[], a::CONTENT_SEQUENCE, One),
+];
+const PREDECESSOR_SERIES: &[Tag] = &[a::PREDECESSOR_DOCUMENTS_SEQUENCE, a::REFERENCED_SERIES_SEQUENCE];
+
 /// Apply the tables of one kind.
 pub(super) fn apply(kind: ResultKind, data_set: &DataSet, found: &mut Findings) {
     let own: [&[Rule]; 3] = match kind {
@@ -179,6 +203,7 @@ pub(super) fn apply(kind: ResultKind, data_set: &DataSet, found: &mut Findings) 
         ResultKind::Segmentation => [MADE_BY_MODEL, SEGMENTATION, PIXELS],
         ResultKind::KeyImage => [MADE_BY_MODEL, KEY_IMAGE, PIXELS],
         ResultKind::RejectionNote => [REJECTION_NOTE, &[], &[]],
+        ResultKind::AssessmentReport => [ASSESSMENT_REPORT, &[], &[]],
     };
     for (path, tag, need) in COMMON.iter().chain(own.into_iter().flatten()) {
         let mut items = vec![data_set];

@@ -1,5 +1,6 @@
 //! Results against independent readers: dicom3tools, DCMTK, pydicom and highdicom; and against broken copies.
 
+mod assessment;
 mod identity;
 mod mutation;
 mod peers;

@@ -80,7 +80,7 @@ pub(crate) fn dciodvfy(name: &str, folder: &Path, result: &EncodedResult) {
     let text = String::from_utf8_lossy(&text);
     let errors: Vec<&str> = text.lines().filter(|line| line.starts_with("Error")).collect();
     assert!(errors.is_empty(), "{name}, {:?}: {errors:#?}", result.kind);
-    let recognised = ["Comprehensive3DSR", "Segmentation", "SCImage", "KeyObjectSelectionDocument"]
+    let recognised = ["Comprehensive3DSR", "Segmentation", "SCImage", "KeyObjectSelectionDocument", "EnhancedSR"]
         .iter()
         .any(|iod| text.contains(iod));
     assert!(recognised, "{name}, {:?}: {text}", result.kind);

@@ -1,14 +1,16 @@
-use super::Comparison;
 use super::logistic::Design;
 use super::points::{Points, check_pair, pooled_scale};
+use super::{Comparison, Permutations};
 use crate::resampling::Draws;
 use crate::special::normal_sf;
-use crate::{AurocInterval, Estimate, StatsError, auroc, check};
+use crate::{AurocInterval, Estimate, StatsError, auroc, auroc_value, check};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Sum of squared weights that one case is worth: sklearn's `C = 0.01`.
 const PENALTY: f64 = 100.0;
+
+const WHAT: &str = "classifier two-sample test";
 
 /// How well a classifier tells a current sample from its reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,9 +21,10 @@ pub struct ClassifierTest {
     pub comparison: Comparison,
 }
 
-/// Classifier two-sample test (Lopez-Paz & Oquab, ICLR 2017): a logistic regression with ridge penalty learns to tell the current sample
-/// from the reference, each case being scored by the classifier of the folds it is not in. The p-value is that of an AUROC of
-/// 0.5 (Mann-Whitney with ties, one-sided). It sees shifts of means in any direction, not changes of spread alone.
+/// Classifier two-sample test (Lopez-Paz & Oquab, ICLR 2017): a logistic regression with ridge penalty learns to tell
+/// the current sample from the reference, each case being scored by the classifier of the folds it is not in. The
+/// p-value is that of an AUROC of 0.5 (Mann-Whitney with ties, one-sided). It sees shifts of means in any direction,
+/// not changes of spread alone.
 ///
 /// Cases are dealt to `folds` (5 by custom) by `seed`, each sample on its own; features are standardised over both.
 ///
@@ -35,9 +38,65 @@ pub fn classifier_test(
     seed: u64,
     level: f64,
 ) -> Result<ClassifierTest, StatsError> {
-    let what = "classifier two-sample test";
-    check::number(what, f64::from(folds), "2 to 100 folds", |folds| (2.0..=100.0).contains(&folds))?;
-    let (n, m) = check_pair(what, reference, current, u64::from(folds))?;
+    let (n, m) = check_samples(reference, current, folds)?;
+    let (labels, scores) = cross_scored(reference, current, folds, seed)?;
+    let auroc = auroc(&labels, &scores, None, level, AurocInterval::DelongLogit)?;
+    let p = one_sided_p(&scores, auroc.value, (n as f64, m as f64));
+    let comparison = Comparison::test(WHAT, (auroc.value, p), (n, m), "c2st/logistic")?;
+    Ok(ClassifierTest { auroc, comparison })
+}
+
+/// The same test with a p-value by dealing the points out anew and learning again each time, which is exact whatever is
+/// learned: the scores of different folds hang together, so that Mann and Whitney's p-value is only near. `P` times the
+/// work of [`classifier_test`].
+///
+/// # Errors
+/// As [`classifier_test`]; `TooFew` without a permutation.
+pub fn permuted_classifier_test(
+    reference: Points<'_>,
+    current: Points<'_>,
+    folds: u32,
+    permutations: Permutations,
+) -> Result<Comparison, StatsError> {
+    let sizes = check_samples(reference, current, folds)?;
+    check::at_least(WHAT, "permutations", 1, u64::from(permutations.number))?;
+    let value = cross_auroc(reference, current, folds, permutations.seed)?;
+    let rows: Vec<&[f64]> = reference.rows().chain(current.rows()).collect();
+    let reaches = |number: u32| -> Result<u32, StatsError> {
+        let mut dealt = rows.clone();
+        // Streams 0 and 1 deal the folds.
+        Draws::new(permutations.seed, number.saturating_add(1)).deal(&mut dealt, reference.n());
+        let (left, right) = dealt.split_at(reference.n());
+        let (left, right) = (left.concat(), right.concat());
+        let dimensions = reference.dimensions();
+        let (left, right) = (Points::new(&left, dimensions)?, Points::new(&right, dimensions)?);
+        let permuted = cross_auroc(left, right, folds, permutations.seed)?;
+        // Equal AUROCs must count as equal whatever the order of their sums.
+        Ok(u32::from(value - 1e-12 <= permuted))
+    };
+    let reached = (1..=permutations.number).into_par_iter().map(reaches).try_reduce(|| 0, |a, b| Ok(a + b))?;
+    let p = (1.0 + f64::from(reached)) / (1.0 + f64::from(permutations.number));
+    Comparison::test(WHAT, (value, p), sizes, "c2st/logistic-permutation")
+}
+
+fn check_samples(reference: Points<'_>, current: Points<'_>, folds: u32) -> Result<(u64, u64), StatsError> {
+    check::number(WHAT, f64::from(folds), "2 to 100 folds", |folds| (2.0..=100.0).contains(&folds))?;
+    check_pair(WHAT, reference, current, u64::from(folds))
+}
+
+fn cross_auroc(reference: Points<'_>, current: Points<'_>, folds: u32, seed: u64) -> Result<f64, StatsError> {
+    let (labels, scores) = cross_scored(reference, current, folds, seed)?;
+    auroc_value(&labels, &scores)
+}
+
+/// Whether each case is current, and its score by the classifier of the folds it is not in; the reference first.
+fn cross_scored(
+    reference: Points<'_>,
+    current: Points<'_>,
+    folds: u32,
+    seed: u64,
+) -> Result<(Vec<bool>, Vec<f64>), StatsError> {
+    let (n, m) = (reference.n(), current.n());
     let scale = pooled_scale(reference, current)?;
     let rows = reference.rows().chain(current.rows());
     let features: Vec<f64> = rows
@@ -46,7 +105,7 @@ pub fn classifier_test(
     let labels: Vec<bool> = (0..n + m).map(|case| n <= case).collect();
     let design = Design { features: &features, dimensions: reference.dimensions(), labels: &labels };
 
-    let fold_of_case = deal_folds(n as usize, m as usize, folds, seed);
+    let fold_of_case = deal_folds(n, m, folds, seed);
     let of_fold = |fold: u32| -> Vec<(u32, f64)> {
         let cases = (0_u32..).zip(&fold_of_case);
         let (tested, trained): (Vec<_>, Vec<_>) = cases.partition(|(_, of_case)| **of_case == fold);
@@ -59,10 +118,7 @@ pub fn classifier_test(
     for (case, score) in scored.into_iter().flatten() {
         scores[case as usize] = score;
     }
-    let auroc = auroc(&labels, &scores, None, level, AurocInterval::DelongLogit)?;
-    let p = one_sided_p(&scores, auroc.value, (n as f64, m as f64));
-    let comparison = Comparison::test(what, (auroc.value, p), (n, m), "c2st/logistic")?;
-    Ok(ClassifierTest { auroc, comparison })
+    Ok((labels, scores))
 }
 
 /// The fold of each case: each sample shuffled on its own, then dealt round, so that every fold has its share of both.

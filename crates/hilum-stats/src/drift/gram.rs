@@ -21,12 +21,15 @@ const SELECTED_MAX: usize = 1 << 16;
 
 /// 32 or 64 bits.
 pub(super) trait Real: LinalgScalar + PartialOrd + Send + Sync {
+    /// What a sum over pairs may be off by, as a part of it.
+    const ROUNDING: f64;
     fn of(value: f64) -> Self;
     fn wide(self) -> f64;
     fn exp(self) -> Self;
 }
 
 impl Real for f32 {
+    const ROUNDING: f64 = 2e-6;
     fn of(value: f64) -> f32 {
         value as f32
     }
@@ -39,6 +42,7 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
+    const ROUNDING: f64 = 1e-12;
     fn of(value: f64) -> f64 {
         value
     }

@@ -129,14 +129,18 @@ fn permuted<T: Real>(
     let row_sums = pairs.row_sums();
     let total: f64 = row_sums.iter().sum();
     let n_points = (n + m) as usize;
-    let of = |within_reference: f64, row_sum: f64| {
-        let across = row_sum - within_reference;
-        statistic([within_reference, total - 2.0 * across - within_reference], across, (n as f64, m as f64))
+    // Summed are the pairs of the smaller sample, whose rounding is not multiplied by how much larger the other one is.
+    let (is_reference_summed, n_summed) = (n <= m, n.min(m) as usize);
+    let of = |within: f64, row_sum: f64| {
+        let across = row_sum - within;
+        let other = total - 2.0 * across - within;
+        let sums = if is_reference_summed { [within, other] } else { [other, within] };
+        statistic(sums, across, (n as f64, m as f64))
     };
-    let mut value = 0.0;
+    let (mut value, mut rounding) = (0.0, 0.0);
     let mut reached = 0_u32;
     let mut order: Vec<u32> = (0..n_points as u32).collect();
-    // Number 0 is the samples as they are, computed on the same way, so that rounding is the same for all.
+    // Number 0 is the samples as they are, computed on the same way.
     let numbers: Vec<u32> = (0..=permutations.number).collect();
     for batch in numbers.chunks(BATCH) {
         let mut members = Array2::from_elem((n_points, batch.len()), T::zero());
@@ -146,7 +150,8 @@ fn permuted<T: Real>(
             if 0 < number {
                 Draws::new(permutations.seed, number).deal(&mut order, n as usize);
             }
-            for &point in &order[..n as usize] {
+            let summed = if is_reference_summed { &order[..n_summed] } else { &order[n_points - n_summed..] };
+            for &point in summed {
                 members[(point as usize, column)] = T::one();
                 sums[column] += row_sums[point as usize];
             }
@@ -155,16 +160,14 @@ fn permuted<T: Real>(
         for ((&number, within), row_sum) in batch.iter().zip(within).zip(sums) {
             let permuted = of(within, row_sum);
             if number == 0 {
-                value = permuted;
-            } else if value - rounding(value) <= permuted {
+                // Equal statistics differ by the rounding of the sums that they are a small difference of; where they did
+                // not count as equal, those of few distinct points would have a p-value that is too small.
+                let shares = 1.0 / n as f64 + 1.0 / m as f64;
+                (value, rounding) = (permuted, T::ROUNDING * within.abs() * shares * shares);
+            } else if value - rounding <= permuted {
                 reached += 1;
             }
         }
     }
     (value, (1.0 + f64::from(reached)) / (1.0 + f64::from(permutations.number)))
-}
-
-/// What equal statistics may differ by, because their sums run in another order.
-fn rounding(value: f64) -> f64 {
-    1e-12 * value.abs()
 }

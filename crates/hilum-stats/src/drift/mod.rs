@@ -6,7 +6,8 @@
 //!   counted into it. Counts merge exactly, so any window and any cut is a sum, and one corrupt value is one count.
 //! - **Shares**: [`chi_squared`], [`g_test`], [`psi`], [`jensen_shannon`], [`hellinger`], [`total_variation`],
 //!   [`kullback_leibler`].
-//! - **Points** of many numbers (embeddings): [`mmd`], [`energy_test`], [`RandomFeatures`], [`classifier_test`].
+//! - **Points** of many numbers (embeddings): [`mmd`], [`energy_test`], [`RandomFeatures`], [`classifier_test`],
+//!   [`permuted_classifier_test`].
 //!
 //! Every answer is a [`Comparison`]: a value with both sample sizes and its method, and a p-value where the method has one.
 //! p-values are never 0. Drift says that something changed, not that a model fails.
@@ -34,7 +35,7 @@ mod steps;
 mod tails;
 
 pub use chi_squared::{LowCounts, chi_squared, g_test};
-pub use classifier::{ClassifierTest, classifier_test};
+pub use classifier::{ClassifierTest, classifier_test, permuted_classifier_test};
 pub use comparison::Comparison;
 pub use counts::CellCounts;
 pub use distance::{energy_distance, wasserstein};

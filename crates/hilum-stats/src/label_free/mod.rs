@@ -8,10 +8,12 @@
 mod cbpe;
 mod isotonic;
 mod prevalence;
+mod reference;
 
 pub use cbpe::{Cbpe, CbpeOptions, ExpectedTable, cbpe, expected_auroc, expected_table};
 pub use isotonic::IsotonicCalibration;
 pub use prevalence::label_shift_prevalence;
+pub use reference::LabelledScores;
 
 use crate::estimate::Estimate;
 use serde::{Deserialize, Serialize};

@@ -141,6 +141,60 @@ fn bad_input_has_a_typed_error() {
     assert!(expected_auroc(&[1.0, 1.0], &[0.1, 0.2]).is_err());
 }
 
+/// What an acceptance test keeps gives the estimates that its cases gave, and holds a bounded number of them.
+#[test]
+fn kept_scores_stand_for_their_cases() {
+    let mut chance = Chance::new(7, 0);
+    let (labels, scores) = cases(&mut chance, 900, 0.10, 1.0);
+    let (_, new) = cases(&mut chance, 700, 0.10, 1.0);
+    let threshold = operating_point(&labels, &scores);
+    let options = CbpeOptions { resamples: 100, ..CbpeOptions::default() };
+    let kept = LabelledScores::new(&labels, &scores).unwrap();
+    assert_eq!((kept.n_with() + kept.n_without(), kept.n_cases()), (900, 900));
+    let of_cases = cbpe((&labels, &scores), &new, threshold, &options).unwrap();
+    let of_kept = kept.expected(&new, threshold, &options).unwrap();
+    let figures = |expected: &Cbpe| {
+        let (sensitivity, area) = (expected.sensitivity.as_ref().unwrap(), expected.auroc.as_ref().unwrap());
+        [sensitivity.advisory.value, area.advisory.value]
+    };
+    let ([sensitivity, area], [ours, our_area]) = (figures(&of_cases), figures(&of_kept));
+    close("sensitivity", ours, sensitivity, 1e-3);
+    close("AUROC", our_area, area, 1e-3);
+    // The order of the cases is not to be told from what is kept.
+    let turned = |values: &[f64]| [&values[400..], &values[..400]].concat();
+    let turned_labels = [&labels[400..], &labels[..400]].concat();
+    assert_eq!(LabelledScores::new(&turned_labels, &turned(&scores)).unwrap(), kept);
+    let stored = serde_json::to_string(&kept).unwrap();
+    assert_eq!(serde_json::from_str::<LabelledScores>(&stored).unwrap(), kept);
+    assert!(stored.len() < 900 * 13, "six digits each: {} bytes", stored.len());
+    // Of more cases than are kept both classes keep their share and their spread.
+    let (labels, scores) = cases(&mut chance, 50_000, 0.02, 1.0);
+    let many = LabelledScores::new(&labels, &scores).unwrap();
+    let prevalence = labels.iter().filter(|&&label| label).count() as f64 / 50_000.0;
+    assert_eq!((many.n_with() + many.n_without(), many.n_cases()), (20_000, 50_000));
+    close("prevalence", many.n_with() as f64 / 20_000.0, prevalence, 1e-4);
+    let [_, of_all] = figures(&cbpe((&labels, &scores), &new, threshold, &options).unwrap());
+    let [_, of_part] = figures(&many.expected(&new, threshold, &options).unwrap());
+    close("AUROC of a part", of_part, of_all, 0.02);
+    let mut lone = vec![false; 60_000];
+    lone[7] = true;
+    let scores: Vec<f64> = (0..60_000_u32).map(f64::from).collect();
+    assert_eq!(LabelledScores::new(&lone, &scores).unwrap().n_with(), 1, "a class that there is stays");
+}
+
+#[test]
+fn bad_kept_scores_are_refused() {
+    assert!(LabelledScores::new(&[], &[]).is_err() && LabelledScores::new(&[true], &[f64::NAN]).is_err());
+    assert!(LabelledScores::new(&[true], &[0.1, 0.2]).is_err());
+    let read = |text: &str| serde_json::from_str::<LabelledScores>(text);
+    assert!(read(r#"{"with":[0.5],"without":[],"n_cases":1}"#).is_ok());
+    assert!(read(r#"{"with":[],"without":[],"n_cases":0}"#).is_err(), "nothing");
+    assert!(read(r#"{"with":[0.5],"without":[0.1],"n_cases":1}"#).is_err(), "more than there were");
+    assert!(read(r#"{"with":[0.5],"without":[],"n_cases":1,"case":"7"}"#).is_err(), "nothing names a case");
+    let long = vec!["0.5"; LabelledScores::CASES_MAX + 1].join(",");
+    assert!(read(&format!(r#"{{"with":[{long}],"without":[],"n_cases":90000}}"#)).is_err(), "bounded");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 

@@ -12,7 +12,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// A deployment that finds `pneumonia`, and a study that it analysed at 112 s.
-async fn analysed(catalog: &Arc<dyn Catalog>, spec: &DeploymentSpec, study: &str) -> StudyKey {
+pub(super) async fn analysed(catalog: &Arc<dyn Catalog>, spec: &DeploymentSpec, study: &str) -> StudyKey {
     let package = add_package(catalog).await;
     catalog.deployment_apply(spec, package, "user:test", at(-900)).await.unwrap();
     analyse(catalog, &spec.name, &[], study, spec.state != DeploymentState::Shadow).await
@@ -43,7 +43,7 @@ async fn analyse(
     key
 }
 
-fn label(origin: &str, study: &StudyKey, by: &str, decided_at: Timestamp) -> NewLabel {
+pub(super) fn label(origin: &str, study: &StudyKey, by: &str, decided_at: Timestamp) -> NewLabel {
     NewLabel {
         origin: origin.into(),
         study_key: study.clone(),

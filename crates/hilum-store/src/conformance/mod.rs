@@ -2,9 +2,11 @@
 
 mod acquisition;
 mod alarms;
+mod assessments;
 mod blobs;
 pub(crate) mod governance;
 mod intake;
+mod label_free;
 mod labels;
 mod monitoring;
 mod products;
@@ -15,6 +17,7 @@ pub(crate) mod release;
 mod rollout;
 mod shared;
 mod tallies;
+mod together;
 
 pub use blobs::blobs;
 
@@ -64,6 +67,7 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         recalls::nothing_happens_before_two_people_approve,
         recalls::results_are_stopped_and_notes_queued,
         recalls::what_was_on_its_way_is_retracted_too,
+        recalls::answers_to_retracted_results_stay_here,
         recalls::overlapping_recalls_retract_once,
         references::objects_of_reference_sets_are_named,
         references::uses_of_reference_sets_are_listed,
@@ -104,11 +108,16 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         monitoring::a_rule_falls_back,
         monitoring::a_rule_fires_on_what_is_stopped_already,
         monitoring::a_change_gives_no_new_time_for_evidence,
+        monitoring::a_review_is_what_somebody_signed,
+        monitoring::a_review_is_due_one_period_after_results_reach_readers,
         monitoring::whatever_ends_a_study_is_observed,
         monitoring::a_failure_is_charged_to_the_version_that_ran,
+        label_free::a_perfect_estimate_clears_nothing,
         tallies::counts_are_those_of_the_rows,
         tallies::a_damaged_count_stops_no_act,
         tallies::what_moved_is_found_with_its_group,
+        together::all_numbers_are_compared_together,
+        together::many_studies_are_drawn_by_lot,
         alarms::signals_of_one_incident_are_one_alarm,
         alarms::a_spent_budget_is_reported_once,
         alarms::what_nobody_answers_is_passed_on,
@@ -116,6 +125,12 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         alarms::destinations_are_told_of_changes,
         alarms::a_file_tells_destinations_as_an_act_does,
         alarms::books_are_looked_at_daily,
+        assessments::answers_leave_once_as_reports,
+        assessments::a_correction_takes_the_place_of_the_report_before,
+        assessments::a_clock_that_goes_back_keeps_the_order_of_answers,
+        assessments::only_what_may_be_told_is_due,
+        assessments::reports_go_to_whoever_holds_the_result,
+        assessments::a_case_of_the_audit_sample_is_not_told,
         shared::migrations_run_once_for_many,
         shared::frequent_questions_read_no_whole_table,
         shared::alarms_count_up,

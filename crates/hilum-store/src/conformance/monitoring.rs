@@ -18,7 +18,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// Three missed nodules in a row stop it.
-fn watched(action: &str) -> DeploymentSpec {
+pub(super) fn watched(action: &str) -> DeploymentSpec {
     let rules: Vec<StopRule> = serde_json::from_value(json!([
         { "name": "missed", "metric": "sensitivity", "finding": "nodule", "consecutive": 3, "action": action },
         { "name": "sens", "metric": "sensitivity", "finding": "nodule", "below": 0.2, "confidence": 0.95,
@@ -65,7 +65,7 @@ async fn analyse_again(
 }
 
 /// What a reader had decided before the result was released.
-fn missed(study: &StudyKey) -> NewLabel {
+pub(super) fn missed(study: &StudyKey) -> NewLabel {
     NewLabel {
         origin: format!("test:{study}"),
         study_key: study.clone(),
@@ -386,6 +386,18 @@ pub(super) async fn the_state_is_a_fold_over_the_facts(url: String) {
     assert_eq!(labelled.len(), 3);
     let later = ObservationFilter { recorded_from: Some(at(201)), ..filter.clone() };
     assert_eq!(catalog.labelled_list(&later, 10).await.unwrap(), labelled[1..], "labels given from then on");
+    // Of a period with fewer studies than are asked for, labels are looked up by study, and else from the latest on.
+    for limit in 1..=4 {
+        let latest = labelled.len().saturating_sub(limit);
+        let found = catalog.labelled_list(&filter, limit as u32).await.unwrap();
+        assert_eq!(found, labelled[latest..], "the latest {limit}");
+    }
+    let event_at = labelled[2].observation.event_at;
+    let (before, then) = ((None, Some(event_at)), (Some(event_at), Some(event_at.plus_micros(1))));
+    for (limit, (from, until), n) in [(1, before, 0), (10, before, 0), (1, then, 1), (10, then, 3)] {
+        let period = ObservationFilter { from, until, ..filter.clone() };
+        assert_eq!(catalog.labelled_list(&period, limit).await.unwrap().len(), n, "studies of {from:?} to {until:?}");
+    }
     let rules = &watched.monitoring.as_ref().unwrap().rules;
     let mut monitor = Monitor::default();
     let observe = |monitor: &mut Monitor, one: &Observation| monitor.take(rules, &Fact::Observed(one)).unwrap();

@@ -1,12 +1,15 @@
+use super::assessments::{answer, report};
 use super::governance::{sign, user};
 use super::material::{add_package, all_is_well, at, complete_study, deploy, instance, open, spec, store, uid};
 use super::release::{disposition_of, must_take, outcome, run, take, up_to_inference};
+use crate::assessments::Told;
 use crate::recalls::{
     Answer, Held, Reach, RecallGround, RecallPlan, RecallStatus, RecallStep, RecallStudyStatus, RecallWindow,
 };
 use crate::records::{DeliveryOutcome, DeliveryState, NewResult, Package, ResultKind};
 use crate::{Catalog, ErrorKind, JobKind, StoreError, StudyKey};
 use hilum_audit::AuditAction;
+use hilum_monitor::Agreement;
 use hilum_registry::{DeploymentSpec, DeploymentState};
 use hilum_sign::SignatureMeaning::{ApprovedClinical, ApprovedTechnical, Rejected};
 use hilum_types::{Digest, Disposition, Reason, Timestamp};
@@ -316,6 +319,37 @@ pub(super) async fn what_was_on_its_way_is_retracted_too(url: String) {
     let job = must_take(&catalog, JobKind::Deliver, at(420)).await;
     catalog.delivery_record(&job.lease(), &DeliveryOutcome::Delivered, at(431)).await.unwrap();
     assert!(catalog.recall_status(&record).await.unwrap().is_complete());
+    all_is_well(&catalog).await;
+}
+
+/// AV-11, AV-19: what a reader answered to a retracted result does not leave any more, whether the report waits to be sent,
+/// was given up, or is being written.
+pub(super) async fn answers_to_retracted_results_stay_here(url: String) {
+    let catalog = open(&url).await;
+    deploy(&catalog, "cxr", DeploymentState::Active).await;
+    people(&catalog).await;
+    let key = ran(&catalog, "1", &["pacs"], 112).await;
+    deliver(&catalog, &DeliveryOutcome::Delivered, 114).await;
+    let due = async || catalog.assessments_due(&["pacs".to_owned()], at(390), 0, 10).await.unwrap();
+    for (reader, now) in [("user:anna", 200), ("user:bo", 210), ("user:cara", 220)] {
+        answer(&catalog, &key, reader, Agreement::Agree, now).await;
+    }
+    let found = due().await;
+    assert!(catalog.assessment_told(&found[0], Told::Report(&report(&found[0])), at(300)).await.unwrap());
+    deliver(&catalog, &dead(), 301).await;
+    assert!(catalog.assessment_told(&found[1], Told::Report(&report(&found[1])), at(302)).await.unwrap());
+    let record = propose(&catalog, window(0, 1000), "wrong side", 391).await;
+    approve(&catalog, record, 391).await;
+    catalog.recall_begin(&record, "user:bo", at(392)).await.unwrap();
+    catalog.recall_retract(&record, &key, "user:bo", at(393)).await.unwrap();
+    let late = catalog.assessment_told(&found[2], Told::Report(&report(&found[2])), at(394)).await.unwrap();
+    assert!(!late, "it was written before the recall");
+    assert!(take(&catalog, JobKind::Deliver, at(9999)).await.is_none());
+    let journey = catalog.study_journey(&key).await.unwrap().unwrap();
+    let of_reports = journey.deliveries.iter().filter(|one| one.result.kind == ResultKind::AssessmentReport);
+    assert_eq!(of_reports.map(|one| one.state).collect::<Vec<_>>(), [DeliveryState::Withheld; 2]);
+    let waiting = due().await;
+    assert_eq!((waiting.len(), waiting[0].destinations.len()), (1, 0), "nobody is told");
     all_is_well(&catalog).await;
 }
 

@@ -84,6 +84,8 @@ pub(super) async fn frequent_questions_read_no_whole_table(url: String) {
         ("live jobs", "job_live"),
         ("open alarms", "alarm_open_by_severity"),
         ("signals", "COVERING INDEX signal_by_rule"),
+        ("labels of a period", "observation_by_event (deployment=? AND event_at>? AND event_at<?)"),
+        ("latest labels", "label_by_deployment"),
     ];
     // Indexes of the few rows that a question is about.
     const SMALL: [&str; 3] = ["job_live", "alarm_open_by_severity", "signal_by_rule"];
@@ -92,5 +94,7 @@ pub(super) async fn frequent_questions_read_no_whole_table(url: String) {
             plan.lines().find(|step| step.starts_with("SCAN") && !SMALL.iter().any(|index| step.contains(index)));
         assert!(name == *asked && plan.contains(index) && whole.is_none(), "{asked}: {plan}");
     }
+    assert!(plans[6].1.contains("SEARCH l USING INDEX label_by_"), "labels are found by their study: {}", plans[6].1);
+    assert!(!plans[7].1.contains("TEMP B-TREE"), "it reads every label before it gives the latest: {}", plans[7].1);
     assert!(!plans[2].1.contains("inference_by_package"), "it reads every result of the version: {}", plans[2].1);
 }

@@ -5,8 +5,10 @@ use crate::inputs_report::{InputsQuery, MovedReport, MovedState, inputs_report, 
 use crate::labels::NewLabel;
 use crate::monitoring::ObservationFilter;
 use crate::tallies::{SketchFilter, SketchGroups};
+use crate::together_report::{TogetherQuery, TogetherState, together_report};
 use crate::{Catalog, ErrorKind, JobKind, StudyKey};
 use hilum_monitor::sketch::{Level, Sketch, Slice, parts};
+use hilum_monitor::together::Method;
 use hilum_monitor::{Agreement, LabelSource, Observation, OutputFact, Truth};
 use hilum_registry::monitoring::AuditSamplePlan;
 use hilum_registry::{DeploymentSpec, DeploymentState, MonitoringPlan};
@@ -234,6 +236,10 @@ pub(super) async fn counts_are_those_of_the_rows(url: String) {
     assert!(catalog.tally_left().await.unwrap());
     let deployment = catalog.deployment_get("cxr").await.unwrap().unwrap();
     assert_eq!(moved_report(&*catalog, &deployment, now).await.unwrap(), MovedState::Counting);
+    match together_report(&*catalog, "cxr", &all_together(now), now).await.unwrap() {
+        TogetherState::TooLittle(why) => assert!(why.contains("still being counted"), "{why}"),
+        other => panic!("{other:?}"),
+    }
     while catalog.tally_due(now, 7).await.unwrap() != 0 {}
     assert!(!catalog.tally_left().await.unwrap());
     both_ways_agree(&catalog, now).await;
@@ -290,6 +296,12 @@ pub(super) async fn a_damaged_count_stops_no_act(url: String) {
     };
     assert!(alarm.n_raised == 3 && alarm.text.contains("end too early"), "{alarm:?}");
     all_is_well(&catalog).await;
+}
+
+/// Everything until `now` against the first days of the version in use.
+fn all_together(now: Timestamp) -> TogetherQuery {
+    let reference = (None, None);
+    TogetherQuery { from: None, until: now, package: None, group: None, reference, method: Method::Mmd, seed: 1 }
 }
 
 async fn compared(catalog: &Arc<dyn Catalog>, now: Timestamp) -> MovedReport {

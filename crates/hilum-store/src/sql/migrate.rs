@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (11, include_str!("../../../../migrations/0011_labels.sql")),
     (14, include_str!("../../../../migrations/0014_sketches.sql")),
     (17, include_str!("../../../../migrations/0017_oversight.sql")),
+    (18, include_str!("../../../../migrations/0018_assessments.sql")),
 ];
 
 /// Any number that nothing else locks in the same PostgreSQL database.

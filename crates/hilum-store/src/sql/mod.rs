@@ -3,6 +3,7 @@
 mod acquisition;
 mod act;
 mod alarms;
+mod assessments;
 mod books;
 mod connection;
 mod deployments;
@@ -18,6 +19,7 @@ mod products;
 mod read;
 mod recalls;
 mod references;
+mod released;
 mod rollout;
 mod study;
 mod tallies;

@@ -3,7 +3,7 @@
 use crate::sample;
 use crate::simulated::input;
 use hilum_validate::report::{Figure, Report, Shown, Verdict};
-use hilum_validate::{FailureImages, evaluate, render_page, report_schema};
+use hilum_validate::{Exposure, FailureImages, Outcome, evaluate, reference_scores, render_page, report_schema};
 use std::path::Path;
 
 fn report(seed: u64) -> Report {
@@ -41,6 +41,25 @@ fn the_same_input_gives_the_same_bytes_in_any_order_of_cases() {
     let (odd, even): (Vec<_>, Vec<_>) = cases.into_iter().enumerate().partition(|(place, _)| place % 3 == 1);
     let shuffled: Vec<_> = even.into_iter().chain(odd).map(|(_, case)| case).collect();
     assert!(once == bytes(&shuffled));
+}
+
+/// MV-25: what is kept for estimates without labels are the cases that the figures rest on, and none besides: exposed,
+/// unlabelled and ineligible ones and those without a result are not among them, and nothing names a case.
+#[test]
+fn kept_scores_are_those_of_the_figures() {
+    let (protocol, cases) = (sample::protocol(), sample::cases(8, 600));
+    let flow = evaluate(&input(&protocol, &cases)).unwrap().flow;
+    assert!(0 < flow.exposed && 0 < flow.no_usable_label && 0 < flow.withheld && 0 < flow.not_eligible);
+    let kept = reference_scores(&protocol.protocol, &cases).unwrap().unwrap();
+    assert_eq!((kept.n_with(), kept.n_without(), kept.n_cases()), (flow.positives, flow.negatives, flow.analysed));
+    let stored = serde_json::to_string(&kept).unwrap();
+    assert!(!stored.contains("case-") && !stored.contains("p0"), "{stored}");
+    let mut exposed = cases.clone();
+    exposed.iter_mut().for_each(|case| case.exposure = Exposure::Exposed);
+    assert_eq!(reference_scores(&protocol.protocol, &exposed).unwrap(), None);
+    let mut pending = cases;
+    pending[3].outcome = Outcome::Pending;
+    assert!(reference_scores(&protocol.protocol, &pending).is_err(), "a case that was not run is no reference");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::models::Models;
 use crate::reference::refuse_overlap;
+use hilum_monitor::label_free::{LabelFreeReference, REFERENCE_KEY};
 use hilum_registry::Deployment;
 use hilum_sign::{NewRecord, Record, RecordKind};
 use hilum_store::records::Package;
@@ -16,6 +17,7 @@ use hilum_validate::protocol::OperatingPoint;
 use hilum_validate::report::{ModelIdentity, ReferenceSetIdentity, RunFacts};
 use hilum_validate::{
     AcceptanceProtocol, CaseList, EvaluationInput, FailureImages, Report, ValidateError, Waiver, evaluate, plan,
+    reference_scores,
 };
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -177,7 +179,11 @@ pub async fn accept(
     notes.extend(moot.map(|waiver| format!("waiver {} of {} has no effect", waiver.record.short(), waiver.gap)));
     let in_force = waived.iter().filter(|waived| answered.iter().any(|(_, by)| *by == waived.record));
     let waived_until = in_force.map(|waived| waived.ends_at).min();
-    let new = validation_record(request, &frozen, &set.digest, &report, model_identity.threshold, waived_until)?;
+    let mut new = validation_record(request, &frozen, &set.digest, &report, model_identity.threshold, waived_until)?;
+    if let Some(scores) = reference_scores(protocol, &cases)? {
+        let reference = LabelFreeReference { finding: finding.clone(), scores };
+        new.body[REFERENCE_KEY] = serde_json::to_value(reference).map_err(|_| TrialError::Defect)?;
+    }
     let added = catalog.record_add(&new, place.clock.now()).await?;
     journal.finish()?;
     champion_journal.map_or(Ok(()), |journal: Journal| journal.finish())?;

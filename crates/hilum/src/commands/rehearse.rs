@@ -124,7 +124,8 @@ pub(crate) async fn run(arguments: RehearseArgs) -> Result<ExitCode> {
         show::rehearsal(&told);
     }
     if arguments.record {
-        keep(&*catalog, &deployment, "faults", &serde_json::to_value(&told)?, arguments.json).await?;
+        let record = record(&deployment, rules, "faults", &serde_json::to_value(&told)?);
+        keep(&*catalog, &record, arguments.json).await?;
     }
     Ok(status(&told))
 }
@@ -243,8 +244,9 @@ fn moment(text: &str) -> Result<Timestamp> {
     found.with_context(|| format!("{text:?} is no time; write 2026-05-03 or 2026-05-03T14:00"))
 }
 
-async fn keep(catalog: &dyn Catalog, deployment: &Deployment, mode: &str, told: &Value, quiet: bool) -> Result<()> {
-    let record = NewRecord {
+/// What is kept of a rehearsal of the rules of that digest.
+fn record(deployment: &Deployment, rules: Digest, mode: &str, told: &Value) -> NewRecord {
+    NewRecord {
         kind: RecordKind::Rehearsal,
         subject: deployment.spec.name.clone(),
         body: json!({
@@ -252,12 +254,16 @@ async fn keep(catalog: &dyn Catalog, deployment: &Deployment, mode: &str, told: 
             "mode": mode,
             "package": deployment.package_digest,
             "revision": deployment.revision,
+            "rules": rules,
             "verdict": told.get("verdict"),
             "rehearsal": told,
         }),
         author: actor(),
-    };
-    let added = catalog.record_add(&record, SystemClock.now()).await?;
+    }
+}
+
+async fn keep(catalog: &dyn Catalog, record: &NewRecord, quiet: bool) -> Result<()> {
+    let added = catalog.record_add(record, SystemClock.now()).await?;
     if !quiet {
         let digest = added.record.digest;
         println!("Kept as record {}; sign it with `hilum record sign {}`.", digest.short(), digest.short());

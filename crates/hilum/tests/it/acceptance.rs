@@ -208,6 +208,54 @@ fn a_model_is_accepted_or_not_on_local_cases() {
     assert!(ok(&site, &["audit", "verify"]).contains("whole"));
 }
 
+/// What scores meant in an acceptance test is kept with it, without a word of whose they were. In use performance is estimated
+/// from that when somebody asks, on the same scale, and apart from every figure.
+#[test]
+fn an_acceptance_test_keeps_what_scores_mean() {
+    let runtime = crate::rollout::runtime();
+    let site = Site::new("");
+    let version = crate::rollout::import(&site, &package("phantom-cxr"));
+    let (folder, table) = phantoms(&site, "cases", 0..N_CASES);
+    let set = digest(&ok(&site, &import(&folder, &table)), "reference_set");
+    let lenient = protocol(&site, "lenient.toml", &set, 1, 0.5, 10);
+    let (code, said) = validate(&site, &lenient, "pass");
+    assert_eq!(code, 0, "{said}");
+    let validation = digest(&said, "validation");
+    let record = ok(&site, &["record", "show", &validation, "--json"]);
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let kept = &record["body"]["label_free_reference"];
+    assert_eq!((&kept["finding"], &kept["scores"]["n_cases"]), (&"effusion".into(), &N_CASES.into()));
+    for class in ["with", "without"] {
+        let scores: Vec<f64> = serde_json::from_value(kept["scores"][class].clone()).unwrap();
+        assert!(scores.len() == 16 && scores.is_sorted(), "{class}: {scores:?}");
+    }
+    let members: Vec<&String> =
+        kept.as_object().unwrap().keys().chain(kept["scores"].as_object().unwrap().keys()).collect();
+    assert_eq!(members, ["finding", "scores", "n_cases", "with", "without"], "nothing names a case");
+
+    assert!(crate::rollout::apply(&site, "effusions", &version, "state='shadow'").status.success());
+    let running = site.serve("info");
+    for seed in [501, 502] {
+        let phantom = crate::rollout::phantom(seed, 0);
+        crate::rollout::send(&site, &runtime, &phantom);
+        assert_eq!(crate::rollout::ended(&site, &phantom, "effusions")["disposition"], "analysed");
+    }
+    let told = site.json("/api/v1/deployments/effusions/evidence?label_free=true");
+    let estimates = told["label_free"].as_array().unwrap();
+    assert!(!estimates.is_empty(), "{told}");
+    for one in estimates {
+        assert_eq!(
+            (&one["finding"], &one["operating_point"], &one["n"]),
+            (&"effusion".into(), &0.512.into(), &2.into())
+        );
+        assert_eq!((&one["reference"], &one["reliable"]), (&validation.as_str().into(), &false.into()));
+        assert!(one["reasons"].to_string().contains("only 2 studies"), "{one}");
+    }
+    let plain = site.json("/api/v1/deployments/effusions/evidence");
+    assert!(plain["label_free"].is_null() && !plain.to_string().contains("label-free"), "{plain}");
+    running.stop();
+}
+
 /// The real models on every eighth patient: figures of the reports equal scikit-learn's. `bench/acceptance/run.sh` does all
 /// patients and checks the verdicts too.
 #[test]

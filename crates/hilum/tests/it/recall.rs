@@ -404,7 +404,7 @@ fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Option<serd
 }
 
 /// A child that does not outlive the test.
-struct Killed(std::process::Child);
+pub(crate) struct Killed(pub(crate) std::process::Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {

@@ -70,6 +70,7 @@ fn destination(name: &str, pacs: &SimulatedPacs) -> Destination {
     Destination {
         name: name.into(),
         timeout: Duration::from_secs(20),
+        assessments: false,
         protocol: Protocol::Dimse {
             host: pacs.address().ip().to_string(),
             port: pacs.address().port(),
@@ -106,6 +107,7 @@ impl Week {
             shadow_slots: 1,
             lease_seconds: 600,
             retry: RetryPolicy { seconds_first: 5, seconds_max: 5, attempts_max: 2 },
+            assessment_quiet_seconds: 60,
             ae_title: "HILUM".parse().unwrap(),
             product_timeout: Duration::from_secs(5),
             data_dir: folder.to_owned(),

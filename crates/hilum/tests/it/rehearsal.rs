@@ -1,6 +1,7 @@
 //! Rehearsal from outside: recorded days through candidate rules with nothing written and nothing sent, and faults (MV-45,
 //! UX-15).
 
+use crate::acceptance::{digest as digest_of, import as import_words, phantoms, protocol, validate};
 use crate::monitoring::received_at;
 use crate::oip::python;
 use crate::program::{Site, destination, have, package};

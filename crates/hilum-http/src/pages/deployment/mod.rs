@@ -1,11 +1,14 @@
 //! One deployment: does it still work, what happened to it, who deals with what, and the stop.
 
 mod chart;
+mod estimated;
 mod moved;
+mod together;
 
 use super::view::{Mark, Moment};
 use super::{Shell, local, page};
 use crate::api::extract::{ApiForm, ApiPath, ApiQuery};
+use crate::api::together::method;
 use crate::api::{alarms, timeline};
 use crate::state::AppState;
 use crate::words::{count, grouped, person, sentence};
@@ -14,16 +17,22 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{Redirect, Response};
+use estimated::EstimatedPanel;
 use hilum_monitor::alarm::{CauseCode, code_facts};
 use hilum_monitor::root_cause::RootCause;
 use hilum_monitor::timeline::{Mark as TimeMark, MarkKind, Timeline, Week};
 use hilum_monitor::{Figure, Severity};
 use hilum_registry::{Deployment, DeploymentState};
+use hilum_store::ErrorKind;
 use hilum_store::alarms::{Alarm, AlarmFilter};
+use hilum_store::evidence_report::EvidenceQuery;
 use hilum_store::inputs_report::moved_report;
+use hilum_store::label_free_report::label_free_report;
+use hilum_store::together_report::together_report;
 use hilum_types::Timestamp;
 use moved::MovedPanel;
 use serde::Deserialize;
+use together::TogetherPanel;
 
 /// Alarms that are not closed, shown at most.
 const ALARMS_SHOWN: u32 = 50;
@@ -91,6 +100,8 @@ struct DeploymentPage {
     figures: Vec<FigureRow>,
     figures_week: Option<Moment>,
     moved: MovedPanel,
+    together: TogetherPanel,
+    estimated: EstimatedPanel,
     alarms: Vec<AlarmRow>,
     budget: String,
     causes_of: &'static [CauseCode],
@@ -113,6 +124,12 @@ pub(super) struct DeploymentQuery {
     from: String,
     #[serde(default)]
     until: String,
+    /// How all numbers shall be compared together, which takes seconds; empty: they are not.
+    #[serde(default)]
+    together: String,
+    /// Whether performance shall be estimated without labels, which takes a moment.
+    #[serde(default)]
+    estimated: bool,
 }
 
 pub(super) async fn deployment(
@@ -139,6 +156,8 @@ pub(super) async fn deployment(
         let cause = error as &dyn std::error::Error;
         tracing::error!(error = cause, deployment = name.as_str(), "what moved could not be read");
     }
+    let together = all_together(&state, &name, &query.together).await?;
+    let estimated = estimates(&state, &name, query.estimated).await;
     let (cause_problem, found) = match cause {
         None => (String::new(), None),
         Some(Ok(found)) => (String::new(), Some(found)),
@@ -165,6 +184,8 @@ pub(super) async fn deployment(
         figures: latest.map(figure_rows).unwrap_or_default(),
         figures_week: latest.map(|week| Moment::of(week.from)),
         moved: MovedPanel::of(moved.as_ref().ok()),
+        together,
+        estimated,
         alarms: open.iter().map(alarm_row).collect(),
         budget: budget(&deployment, &state, &open).await?,
         causes_of: CauseCode::ALL,
@@ -180,6 +201,35 @@ pub(super) async fn deployment(
         shell,
         name,
     })
+}
+
+/// All numbers together, for whoever asks; like what moved they describe, and the page comes without them too.
+async fn all_together(state: &AppState, name: &str, asked: &str) -> Result<TogetherPanel, Problem> {
+    if asked.is_empty() {
+        return Ok(TogetherPanel::not_asked());
+    }
+    let (method, now) = (method(asked)?, state.now());
+    let found = together_report(&*state.catalog, name, &together::query(method, now), now).await;
+    if let Err(error) = &found
+        && error.kind() != ErrorKind::Conflict
+    {
+        let cause = error as &dyn std::error::Error;
+        tracing::error!(error = cause, deployment = name, "all numbers together could not be compared");
+    }
+    Ok(TogetherPanel::of(found.as_ref()))
+}
+
+/// Estimates without labels, for whoever asks; like what moved they describe, and the page comes without them too.
+async fn estimates(state: &AppState, name: &str, asked: bool) -> EstimatedPanel {
+    if !asked {
+        return EstimatedPanel::not_asked();
+    }
+    let report = label_free_report(&*state.catalog, name, &EvidenceQuery::default(), state.now()).await;
+    if let Err(error) = &report {
+        let cause = error as &dyn std::error::Error;
+        tracing::error!(error = cause, deployment = name, "estimates without labels could not be made");
+    }
+    EstimatedPanel::of(report.as_ref().ok())
 }
 
 /// What explains the change; the inner error is for people: too few studies, or nothing changed.

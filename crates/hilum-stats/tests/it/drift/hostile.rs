@@ -57,6 +57,7 @@ proptest! {
             prop_assert!(sound(mmd(x, y, None, permutations)) && sound(energy_test(x, y, permutations)));
             prop_assert!(sound(mmd(x, y, values.first().copied(), permutations)));
             prop_assert!(sound(classifier_test(x, y, 2, 1, 0.95).map(|t| t.comparison)));
+            prop_assert!(sound(permuted_classifier_test(x, y, 2, permutations)));
         }
         if let Ok(features) = RandomFeatures::new(dimensions as u32, 4, values.first().copied().unwrap_or(1.0), 1) {
             let mut sums = features.empty();

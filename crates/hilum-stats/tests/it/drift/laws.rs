@@ -206,6 +206,7 @@ fn the_number_of_threads_does_not_matter() {
             (
                 mmd(x, y, None, Permutations { number: 199, seed: 4 }).unwrap(),
                 classifier_test(x, y, 5, 4, 0.95).unwrap(),
+                permuted_classifier_test(x, y, 5, Permutations { number: 19, seed: 4 }).unwrap(),
                 chi_squared(&[40, 3, 2], &[30, 1, 6], permute).unwrap(),
             )
         })

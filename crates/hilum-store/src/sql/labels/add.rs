@@ -4,6 +4,7 @@ use super::exposure::shown;
 use crate::labels::{NewLabel, SetAside, Untied};
 use crate::sql::SqlCatalog;
 use crate::sql::act::Act;
+use crate::sql::assessments::note_answer;
 use crate::sql::connection::{json_text, values};
 use crate::sql::deployments::current;
 use crate::sql::monitoring::{count_label, enter_label};
@@ -100,6 +101,7 @@ async fn add_label(act: &mut Act, new: &NewLabel) -> Result<Label, StoreError> {
     tell(act, new, &label)?;
     count_label(act, &label.deployment, label.source.name()).await?;
     enter_label(act, &label).await?;
+    note_answer(act, new, &label).await?;
     Ok(label)
 }
 

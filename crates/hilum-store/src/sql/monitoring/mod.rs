@@ -21,6 +21,8 @@ pub(super) use counts::{count_label, count_run};
 #[cfg(feature = "testing")]
 pub(super) use facts::RESTARTED;
 pub(super) use facts::{Ended, enter_label, enter_observation, in_use_since, restart, stopping_rule};
+#[cfg(feature = "testing")]
+pub(super) use read::labelled;
 
 #[async_trait]
 impl Monitoring for SqlCatalog {

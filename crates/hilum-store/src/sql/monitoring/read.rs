@@ -98,10 +98,7 @@ pub(super) async fn evidence_facts(
         return Ok(None);
     };
     let name = deployment.spec.name.as_str();
-    let row = catalog.database.row(WHAT, RESTARTED, values![name]).await?;
-    let since = row.map(|row| row.time_or_none("at")).transpose()?.flatten().unwrap_or(deployment.updated_at);
-    // A clock that was ahead then must not give more time now.
-    let since = since.min(now);
+    let since = begun_at(catalog, WHAT, deployment, now).await?;
     let from = now.plus_seconds(-i64::from(rule.window_days) * 86_400);
     let mut columns = values![name, deployment.package_digest, from];
     let classes = in_list(&mut columns, rule.labels.iter().map(|class| class.name().into()));

@@ -5,7 +5,8 @@ use crate::records::{DeliveryState, NewResult, ResultKind};
 use crate::sql::SqlCatalog;
 use crate::sql::act::Act;
 use crate::sql::connection::{json_text, values};
-use crate::{DeliveryKey, JobKind, NewJob, Priority, ResultKey, StoreError, StudyKey};
+use crate::sql::released::{deliver_released, insert_released};
+use crate::{DeliveryKey, Priority, ResultKey, StoreError, StudyKey};
 use hilum_audit::{AuditAction, AuditSubject, SubjectKind};
 use hilum_sign::approvals;
 use hilum_types::{Digest, Disposition, Reason, Timestamp};
@@ -217,9 +218,10 @@ pub(in crate::sql) async fn recall_retract(
         let sql = "UPDATE result SET retracted_by = $2 WHERE result_key = $1 AND retracted_by IS NULL";
         n_retracted += act.execute(sql, values![&planned.result, *record]).await?;
     }
-    let withheld = withhold(&mut act, &held, &place.reason).await?;
+    let mut withheld = withhold(&mut act, &held, &place.reason).await?;
     let runs: BTreeSet<(u32, &str)> = held.iter().map(|one| (one.revision, one.deployment.as_str())).collect();
     for (revision, deployment) in runs {
+        withheld.extend(withhold_reports(&mut act, study, revision, deployment, &place.reason).await?);
         let text = place.reason.text.replacen("the result was", "the results were", 1);
         let text = format!("{text} (recall {})", record.short());
         act.tell(study, revision, Some(deployment), AuditAction::ResultRetracted, text);
@@ -241,11 +243,7 @@ async fn withhold(act: &mut Act, held: &[Held], reason: &Reason) -> Result<Vec<D
         if !matches!(delivery.state, DeliveryState::Queued | DeliveryState::Dead) {
             continue;
         }
-        let sql = "UPDATE job SET state = 'cancelled', lease_owner = NULL, updated_at = $2, last_error = $3 \
-                   WHERE delivery_key = $1 AND state IN ('queued', 'leased', 'dead')";
-        act.execute(sql, values![&delivery.key, act.now, reason.text.as_str()]).await?;
-        let sql = "UPDATE delivery SET state = 'withheld', updated_at = $2, last_error = $3 WHERE delivery_key = $1";
-        act.execute(sql, values![&delivery.key, act.now, reason.text.as_str()]).await?;
+        keep_back(act, &delivery.key, reason).await?;
         withheld.push(delivery.key.clone());
         if delivery.state == DeliveryState::Queued {
             stopped.insert((one.study_key.clone(), one.revision, one.deployment.clone()));
@@ -255,6 +253,36 @@ async fn withhold(act: &mut Act, held: &[Held], reason: &Reason) -> Result<Vec<D
         if !crate::sql::work::any_delivered(act, &study_key, revision, &deployment).await? {
             act.dispose(&study_key, revision, &deployment, &Disposition::Withheld(reason.clone())).await?;
         }
+    }
+    Ok(withheld)
+}
+
+async fn keep_back(act: &mut Act, delivery: &DeliveryKey, reason: &Reason) -> Result<(), StoreError> {
+    let sql = "UPDATE job SET state = 'cancelled', lease_owner = NULL, updated_at = $2, last_error = $3 \
+               WHERE delivery_key = $1 AND state IN ('queued', 'leased', 'dead')";
+    act.execute(sql, values![delivery, act.now, reason.text.as_str()]).await?;
+    let sql = "UPDATE delivery SET state = 'withheld', updated_at = $2, last_error = $3 WHERE delivery_key = $1";
+    act.execute(sql, values![delivery, act.now, reason.text.as_str()]).await?;
+    Ok(())
+}
+
+/// Keep back what readers answered to the results of a run: whoever is told to reject a result must not be told after it
+/// that somebody accepted it.
+async fn withhold_reports(
+    act: &mut Act,
+    study: &StudyKey,
+    revision: u32,
+    deployment: &str,
+    reason: &Reason,
+) -> Result<Vec<DeliveryKey>, StoreError> {
+    let sql = "SELECT d.delivery_key FROM assessment_report p JOIN delivery d ON d.result_key = p.result_key \
+               WHERE p.study_key = $1 AND p.revision = $2 AND p.deployment = $3 AND d.state IN ('queued', 'dead') \
+               ORDER BY d.delivery_key";
+    let mut withheld = vec![];
+    for row in act.rows(sql, values![study, revision, deployment]).await? {
+        let delivery: DeliveryKey = row.parse("delivery_key")?;
+        keep_back(act, &delivery, reason).await?;
+        withheld.push(delivery);
     }
     Ok(withheld)
 }
@@ -284,13 +312,13 @@ pub(in crate::sql) async fn recall_note_add(
         return Err(StoreError::Misuse("results of the study have left, so a rejection note is needed".into()));
     };
     let revision = held.iter().map(|one| one.revision).max().unwrap_or(1);
-    let key = insert_note(&mut act, study, revision, note).await?;
+    let key = insert_released(&mut act, study, revision, note).await?;
     for destination in &needs.destinations {
         // An archive should know what it is told to reject: a note waits for an attempt that is running.
         let to_it = |one: &&HeldDelivery| one.destination == *destination;
         let running = held.iter().filter_map(|one| one.delivery.as_ref()).filter(to_it);
         let due_at = running.filter_map(|delivery| delivery.running_until).fold(now, Timestamp::max);
-        enqueue(&mut act, study, revision, &key, destination, due_at).await?;
+        deliver_released(&mut act, study, revision, &key, destination, Priority::STAT, due_at).await?;
     }
     let detail = json!({
         "record": record, "object": note.blob, "destinations": needs.destinations, "n_results": needs.results.len(),
@@ -300,67 +328,6 @@ pub(in crate::sql) async fn recall_note_add(
     act.tell(study, revision, None, AuditAction::RejectionNoteReleased, text);
     set_step(&mut act, record, study, RecallStep::Noted, Some(&key), None).await?;
     act.commit().await
-}
-
-/// The note as a result of no deployment; a study may have one from each recall.
-async fn insert_note(
-    act: &mut Act,
-    study: &StudyKey,
-    revision: u32,
-    note: &NewResult,
-) -> Result<ResultKey, StoreError> {
-    let sql = "INSERT INTO blob (digest, size) VALUES ($1,$2) ON CONFLICT (digest) DO NOTHING";
-    act.execute(sql, values![note.blob, note.size]).await?;
-    let sql = "SELECT COUNT(*) AS n FROM result WHERE study_key = $1 AND kind = 'rejection_note'";
-    let row = act.row(sql, values![study]).await?;
-    let place = row.map(|row| row.number::<u32>("n")).transpose()?.unwrap_or(0);
-    let key = ResultKey::fresh(act.now);
-    let sql = "INSERT INTO result (result_key, study_key, revision, deployment, kind, place, sop_instance_uid, \
-               sop_class_uid, transfer_syntax_uid, blob, size, released, created_at) \
-               VALUES ($1,$2,$3,'',$4,$5,$6,$7,$8,$9,$10,1,$11)";
-    let values = values![
-        &key,
-        study,
-        revision,
-        ResultKind::RejectionNote.name(),
-        place,
-        &note.sop_instance_uid,
-        &note.sop_class_uid,
-        &note.transfer_syntax_uid,
-        note.blob,
-        note.size,
-        act.now,
-    ];
-    act.execute(sql, values).await?;
-    Ok(key)
-}
-
-async fn enqueue(
-    act: &mut Act,
-    study: &StudyKey,
-    revision: u32,
-    note: &ResultKey,
-    destination: &str,
-    due_at: Timestamp,
-) -> Result<(), StoreError> {
-    let key = DeliveryKey::fresh(act.now);
-    let sql = "INSERT INTO delivery (delivery_key, result_key, destination, state, attempts, created_at, updated_at) \
-               VALUES ($1,$2,$3,'queued',0,$4,$4)";
-    act.execute(sql, values![&key, note, destination, act.now]).await?;
-    let job = NewJob {
-        kind: JobKind::Deliver,
-        dedup_key: format!("deliver:{note}:{destination}"),
-        study_key: Some(study.clone()),
-        revision: Some(revision),
-        // Of no deployment, so that suspending one does not stop a retraction.
-        deployment: None,
-        delivery_key: Some(key),
-        payload: json!({ "destination": destination }),
-        priority: Priority::STAT,
-        due_at,
-    };
-    act.enqueue(&job).await?;
-    Ok(())
 }
 
 pub(in crate::sql) async fn recall_fail(
