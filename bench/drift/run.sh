@@ -12,17 +12,7 @@ if [ ! -x "$peers/evidently/bin/python" ]; then
   python3 -m venv "$peers/evidently"
   "$peers/evidently/bin/pip" install --quiet --disable-pip-version-check evidently==0.7.23 'pandas<3'
 fi
-if [ ! -x "$peers/alibi/bin/python" ]; then
-  python3 -m venv "$peers/alibi"
-  "$peers/alibi/bin/pip" install --quiet --disable-pip-version-check alibi-detect==0.13.0
-  # Debian's build of torch where there is one: a tenth of the one with GPU libraries.
-  if [ -d /usr/lib/python3/dist-packages/torch ]; then
-    site=$("$peers/alibi/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
-    echo /usr/lib/python3/dist-packages > "$site/zz-debian.pth"
-  else
-    "$peers/alibi/bin/pip" install --quiet --disable-pip-version-check torch
-  fi
-fi
+source bench/alibi_environment
 # The release profile of the repository, whatever the environment says.
 unset CARGO_PROFILE_RELEASE_OPT_LEVEL
 cargo build --release --quiet -p hilum

@@ -3,17 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 peers=${PEERS:-${TMPDIR:-/tmp}/hilum-drift-peers}
-# An environment each, because they ask for different versions of numpy; that of Alibi Detect is bench/drift's.
-if [ ! -x "$peers/alibi/bin/python" ]; then
-  python3 -m venv "$peers/alibi"
-  "$peers/alibi/bin/pip" install --quiet --disable-pip-version-check alibi-detect==0.13.0
-  if [ -d /usr/lib/python3/dist-packages/torch ]; then
-    site=$("$peers/alibi/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
-    echo /usr/lib/python3/dist-packages > "$site/zz-debian.pth"
-  else
-    "$peers/alibi/bin/pip" install --quiet --disable-pip-version-check torch
-  fi
-fi
+# An environment each, because they ask for different versions of numpy.
+source ../alibi_environment
 if [ ! -x "$peers/nannyml/bin/python" ]; then
   python3 -m venv "$peers/nannyml"
   # It imports statsmodels without asking for it.

@@ -1,7 +1,7 @@
 //! Assessment reports (AV-19): what they say, what refuses them, and what independent readers find in them.
 
 use crate::mutation::in_content;
-use crate::peers::{dciodvfy, output, python, synthetic};
+use crate::peers::{dciodvfy, independent_readers_take, output, synthetic};
 use crate::support::*;
 use hilum_dicom::{Bulk, DataSet, Limits, read_data_set, read_part10_header, tags};
 use hilum_result::{
@@ -11,8 +11,6 @@ use hilum_result::{
 use hilum_types::{CodedConcept, ImageReference, InstanceHeader, Presence, Uid};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
 
 /// The seed of the results of [`encoded`].
 const RESULT_SEED: [&str; 4] = ["1.2.3.1", "1", "5f0c", "chest-er"];
@@ -336,18 +334,5 @@ fn independent_readers_accept_the_reports() {
             files.push(file);
         }
     }
-    if available("dsrdump") {
-        for file in &files {
-            let output = Command::new("dsrdump").arg(file).output().expect("dsrdump starts");
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success() && text.contains("Enhanced SR Document"), "{text}{errors}");
-        }
-    }
-    let Some(python) = python() else { return };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/read_assessment.py");
-    let output = Command::new(python).arg("-I").arg(script).arg(folder.path()).output().expect("python starts");
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{stdout}\n{stderr}");
-    assert_eq!(stdout.lines().filter(|line| line.starts_with("ok ")).count(), files.len(), "{stdout}");
+    independent_readers_take(&files, "Enhanced SR Document", "read_assessment.py", folder.path());
 }

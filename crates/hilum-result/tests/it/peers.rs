@@ -3,7 +3,7 @@
 use crate::support::*;
 use hilum_result::{EncodedResult, ResultKind};
 use hilum_types::{ModelOutput, Presence};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A set of source images of one study and what a model says about it.
@@ -111,6 +111,24 @@ pub(crate) fn python() -> Option<String> {
     }
     skip("highdicom is not importable; name an interpreter that has it in HILUM_PYTHON");
     None
+}
+
+/// DCMTK renders each file as that kind of document, and the Python script says `ok` of each in `folder`.
+pub(crate) fn independent_readers_take(files: &[PathBuf], kind: &str, script: &str, folder: &Path) {
+    if available("dsrdump") {
+        for file in files {
+            let output = Command::new("dsrdump").arg(file).output().expect("dsrdump starts");
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() && text.contains(kind), "{text}{errors}");
+        }
+    }
+    let Some(python) = python() else { return };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(script);
+    let output = Command::new(python).arg("-I").arg(script).arg(folder).output().expect("python starts");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert_eq!(stdout.lines().filter(|line| line.starts_with("ok ")).count(), files.len(), "{stdout}");
 }
 
 /// What the Python side compares with: files of sources and results, findings, and the masks that went in.

@@ -1,14 +1,12 @@
 //! Rejection notes (AV-11): what they say, what refuses them, and what independent readers find in them.
 
-use crate::peers::{dciodvfy, output, python, synthetic};
+use crate::peers::{dciodvfy, independent_readers_take, output, synthetic};
 use crate::support::*;
 use hilum_dicom::{Bulk, DataSet, Limits, read_data_set, read_part10_header, tags};
 use hilum_result::{
     EncodedResult, RejectionReason, RejectionRequest, ResultError, ResultKind, Scope, Violation, reject, validate,
 };
 use hilum_types::InstanceHeader;
-use std::path::Path;
-use std::process::Command;
 
 const DESCRIPTION: &str = "Results of chest-findings 1.2.0 withdrawn: sides were swapped (recall 0123456789ab)";
 
@@ -165,18 +163,5 @@ fn independent_readers_accept_the_notes() {
         std::fs::write(&file, &note.part10).expect("writable");
         files.push(file);
     }
-    if available("dsrdump") {
-        for file in &files {
-            let output = Command::new("dsrdump").arg(file).output().expect("dsrdump starts");
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success() && text.contains("Key Object Selection Document"), "{text}{errors}");
-        }
-    }
-    let Some(python) = python() else { return };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/read_note.py");
-    let output = Command::new(python).arg("-I").arg(script).arg(folder.path()).output().expect("python starts");
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{stdout}\n{stderr}");
-    assert_eq!(stdout.lines().filter(|line| line.starts_with("ok ")).count(), files.len(), "{stdout}");
+    independent_readers_take(&files, "Key Object Selection Document", "read_note.py", folder.path());
 }
