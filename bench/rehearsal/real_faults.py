@@ -5,8 +5,8 @@
 
 The pneumonia model answers the 371 films of the children's test set untouched and with each fault on their pixels
 (`hilum rehearse --images`); the rehearsal then draws a site of about twenty studies a day with the rules of
-`crates/hilum-monitor/examples/rehearsal_bars/site.toml` and with what was measured. The gain and offset of stored values
-are not of the bars. Needs Python 3.11 with numpy, ONNX Runtime as
+`crates/hilum-monitor/examples/rehearsal_bars/site.toml` and with what was measured. The offset of stored values is
+not of the bars. Needs Python 3.11 with numpy, ONNX Runtime as
 `.ci/environment` finds it, and `cargo build --release --examples -p hilum-infer`.
 """
 import json

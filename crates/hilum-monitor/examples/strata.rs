@@ -18,7 +18,7 @@ fn main() {
     let (runs, seed) = (arguments.next().unwrap_or(200), u64::from(arguments.next().unwrap_or(11)));
     let site: Site = toml::from_str(include_str!("strata.toml")).expect("the site of this example");
     println!("{runs} runs, seed {seed}; alarms of {} features\n", site.monitoring.rules.len());
-    println!("| strata | margin | alarms | a year (95 %) | 0.3 SD on one: median days, p90 | found within 7 days |");
+    println!("| strata | margin | alarms | a year (90 %) | 0.3 SD on one: median days, p90 | found within 7 days |");
     println!("|---|---|---|---|---|---|");
     for strata in [false, true] {
         for margin in [0.02, 0.05] {
