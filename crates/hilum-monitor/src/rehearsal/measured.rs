@@ -1,8 +1,10 @@
 //! What a fault does, measured: every case of a reference set answered untouched and with the fault, to an [`Effect`] (MV-45).
 
 use super::fault::Effect;
+use super::figures::chance_figure;
 use crate::{Figure, MonitorError};
-use hilum_stats::{PairedTable, wilson};
+use hilum_stats::PairedTable;
+use hilum_stats::drift::Moments;
 use hilum_types::{Digest, Independence, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -192,27 +194,13 @@ fn figure(value: f64, half_width: f64, n: usize, method: &str, as_of: Timestamp)
 
 /// A share with Wilson's interval; `None` of none.
 fn share(happened: u64, n: u64, as_of: Timestamp) -> Option<Figure> {
-    let estimate = wilson(happened, n, 0.95).ok()?;
-    Some(Figure {
-        value: estimate.value,
-        lower: estimate.lower,
-        upper: estimate.upper,
-        n,
-        method: estimate.method.to_string(),
-        label_classes: Vec::new(),
-        as_of,
-    })
+    chance_figure(happened, n, as_of).ok()
 }
 
 /// Mean and standard deviation (n - 1), of two values or more.
 fn moments(values: &[f64]) -> Option<(f64, f64)> {
-    let n = values.len() as f64;
-    if values.len() < 2 {
-        return None;
-    }
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    Some((mean, (squares / (n - 1.0)).sqrt()))
+    let moments = Moments::of(values).ok()?;
+    Some((moments.mean()?, moments.variance()?.sqrt()))
 }
 
 fn feature_shifts(pairs: &[FaultPair], as_of: Timestamp) -> BTreeMap<String, Figure> {
