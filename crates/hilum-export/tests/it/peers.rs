@@ -13,10 +13,12 @@ const N_ROWS: u32 = 12_345;
 fn written<R: Row>(path: &Path, rows: impl IntoIterator<Item = R>) {
     let file = std::fs::File::create(path).unwrap();
     let mut table = Table::new::<R>(file, Format::Parquet, &asked()).unwrap();
+    let mut n_rows = 0;
     for row in rows {
         table.push(&row).unwrap();
+        n_rows += 1;
     }
-    table.finish().unwrap();
+    assert_eq!(table.finish().unwrap(), n_rows);
 }
 
 /// An interpreter that has DuckDB.

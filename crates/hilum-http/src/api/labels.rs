@@ -225,8 +225,8 @@ impl From<&AuditCase> for AuditCaseBody {
         AuditCaseBody {
             study: case.study_key.to_string(),
             revision: case.revision,
-            stratum: Some(case.stratum.name().to_owned()),
-            probability: Some(case.probability),
+            stratum: case.adjudicated_at.map(|_| case.stratum.name().to_owned()),
+            probability: case.adjudicated_at.map(|_| case.probability),
             seed: case.seed.to_string(),
             drawn_at: case.drawn_at.to_string(),
             adjudicated_at: case.adjudicated_at.map(|at| at.to_string()),

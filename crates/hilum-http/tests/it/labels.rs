@@ -232,6 +232,10 @@ async fn the_worklist_is_blind() {
     let open = cases().await;
     assert_eq!((&open["study"], &open["adjudicated_at"]), (&study.as_str().into(), &Value::Null));
     assert_eq!((&open["stratum"], &open["probability"]), (&Value::Null, &Value::Null));
+    // Who oversees may read studies too, and answer this one.
+    let auditor = reader(&house, "rita", "auditor").await;
+    let told_open = told(&house, "/api/v1/deployments/chest/audit-sample", Some(&auditor)).await;
+    assert_eq!((&told_open[0]["stratum"], &told_open[0]["probability"]), (&Value::Null, &Value::Null));
     let (status, body) = answer(&house, &anna, json!({ "study": study, "finding": "nodule", "truth": "absent" })).await;
     assert_eq!(status, StatusCode::CREATED, "{body}");
     let done = cases().await;
@@ -239,7 +243,6 @@ async fn the_worklist_is_blind() {
     assert_eq!((&done["stratum"], &done["probability"]), (&Value::Null, &Value::Null));
     assert_ne!(done["adjudicated_at"], Value::Null);
     assert_eq!(told(&house, "/api/v1/labels", Some(&anna)).await[0]["inclusion_probability"], Value::Null);
-    let auditor = reader(&house, "rita", "auditor").await;
     let cases = told(&house, "/api/v1/deployments/chest/audit-sample", Some(&auditor)).await;
     assert_eq!((&cases[0]["stratum"], &cases[0]["probability"]), (&"positive".into(), &json!(1.0)));
     assert_eq!(told(&house, "/api/v1/labels", Some(&auditor)).await[0]["inclusion_probability"], json!(1.0));
