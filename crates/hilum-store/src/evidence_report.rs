@@ -42,6 +42,16 @@ impl EvidenceQuery {
     pub(crate) fn begin(&self, as_of: Timestamp) -> Timestamp {
         self.from.unwrap_or_else(|| Level::Day.start(as_of.plus_seconds(-DAYS * 86_400)))
     }
+
+    /// The deployment as it was at the moment asked about.
+    pub(crate) async fn deployment(&self, catalog: &dyn Catalog, name: &str) -> Result<Deployment, StoreError> {
+        const MISSING: StoreError = StoreError::NotFound("deployment; `hilum deployments` shows them");
+        let found = match self.as_of {
+            None => catalog.deployment_get(name).await?,
+            Some(at) => catalog.deployment_as_of(name, at).await?.map(|change| change.deployment),
+        };
+        found.ok_or(MISSING)
+    }
 }
 
 /// How a version performs, as known at a moment.
@@ -116,13 +126,8 @@ pub async fn evidence_report(
     query: &EvidenceQuery,
     now: Timestamp,
 ) -> Result<EvidenceReport, StoreError> {
-    const MISSING: StoreError = StoreError::NotFound("deployment; `hilum deployments` shows them");
     let as_of = query.as_of.unwrap_or(now);
-    let deployment = match query.as_of {
-        None => catalog.deployment_get(name).await?,
-        Some(at) => catalog.deployment_as_of(name, at).await?.map(|change| change.deployment),
-    };
-    let deployment = deployment.ok_or(MISSING)?;
+    let deployment = query.deployment(catalog, name).await?;
     let from = query.begin(as_of);
     let filter = ObservationFilter {
         deployment: name.to_owned(),

@@ -64,13 +64,8 @@ pub async fn label_free_report(
     query: &EvidenceQuery,
     now: Timestamp,
 ) -> Result<LabelFreeReport, StoreError> {
-    const MISSING: StoreError = StoreError::NotFound("deployment; `hilum deployments` shows them");
     let as_of = query.as_of.unwrap_or(now);
-    let deployment = match query.as_of {
-        None => catalog.deployment_get(name).await?,
-        Some(at) => catalog.deployment_as_of(name, at).await?.map(|change| change.deployment),
-    };
-    let deployment = deployment.ok_or(MISSING)?;
+    let deployment = query.deployment(catalog, name).await?;
     let (package, from) = (deployment.package_digest, query.begin(as_of));
     let references = references(catalog, &deployment, as_of).await?;
     let mut report =

@@ -459,7 +459,7 @@ pub(super) async fn delivery_retry(
         let why = format!("the result of revision {later} of the study took its place; it does not leave");
         return Err(StoreError::Refused { what: WHAT, why });
     }
-    // A rejection note belongs to no deployment, and no deployment's state holds it up.
+    // Rejection notes and assessment reports belong to no deployment, and no deployment's state holds them up.
     let deployment = Some(row.text("deployment")?).filter(|name| !name.is_empty());
     if let Some(deployment) = &deployment
         && current(&mut act, deployment).await?.is_none_or(|deployment| !deployment.may_deliver())
