@@ -8,7 +8,8 @@ use hilum_dimse::{Association, AssociationOptions, DataSet, ProposedContext, Sto
 use hilum_sign::{NewRecord, PersonKey, RecordKind, SignatureMeaning, ToSign};
 use hilum_store::catalog::{self, CatalogOptions};
 use hilum_store::governance::User;
-use hilum_store::{BlobOptions, BlobStore, LocalBlobs};
+use hilum_store::products::ProductRequestState;
+use hilum_store::{BlobOptions, BlobStore, JobFilter, LocalBlobs};
 use hilum_testkit::{Acquisition, FindingSpec, Phantom, SimulatedModality, SimulatedPacs, Subject, dx};
 use hilum_types::{Digest, Timestamp};
 use serde_json::{Value, json};
@@ -223,6 +224,8 @@ fn a_wait_survives_a_kill_and_shadow_stays_silent() {
     send(&runtime, "HILUM", site.dimse, &study);
     // Two deployments ask the same product about the same study: one after the other, or answers could be mixed up.
     product.wait_for("study", "KILLED", 1);
+    // Between the last image and its record nobody can know that all was sent: only what is recorded is not sent again.
+    until("what was sent is recorded", &site, || waits_for_a_product(&runtime, &site));
     running.kill();
     let running = site.serve("info");
     assert_eq!(outcome(&site, &study, "nodules"), "analysed", "{}", site.log());
@@ -234,6 +237,21 @@ fn a_wait_survives_a_kill_and_shadow_stays_silent() {
     assert!(!shadow["deployment"]["results"].as_array().unwrap().is_empty(), "the shadow result was not recorded");
     running.stop();
     assert_eq!(pacs.received().len(), 1, "something left twice, or from the shadow");
+}
+
+/// Whether some question was sent and is waited for.
+fn waits_for_a_product(runtime: &tokio::runtime::Runtime, site: &Site) -> bool {
+    let url = format!("sqlite:{}", site.path("data/catalog.sqlite").display());
+    runtime.block_on(async {
+        let catalog = catalog::open(&url, &CatalogOptions::default()).await.unwrap();
+        for job in catalog.job_list(&JobFilter::default(), 100).await.unwrap() {
+            let requests = catalog.product_requests(&job.key).await.unwrap();
+            if requests.iter().any(|request| request.state == ProductRequestState::Waiting) {
+                return true;
+            }
+        }
+        false
+    })
 }
 
 /// Two people sign a record as clinical and technical approvers.
