@@ -98,7 +98,9 @@ pub(crate) async fn run(arguments: ExportArgs) -> Result<ExitCode> {
 fn known_at(as_of: Option<Timestamp>, now: Timestamp) -> Result<Timestamp> {
     match as_of {
         Some(ahead) if now < ahead => {
-            bail!("--as-of {ahead} is ahead of now ({now}): nobody knows yet what will be entered by then")
+            bail!(
+                "--as-of {ahead} is ahead of now ({now}): nobody knows yet what will be entered by then; give a moment that has passed, or leave it out"
+            )
         }
         Some(past) => Ok(past),
         None => Ok(now),
