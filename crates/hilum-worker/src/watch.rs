@@ -6,8 +6,8 @@ use hilum_registry::{Deployment, DeploymentState};
 use hilum_store::StoreError;
 use hilum_store::alarms::AlarmFilter;
 use hilum_store::evidence_report::freshness;
-use hilum_types::{Digest, Reason};
-use std::collections::BTreeSet;
+use hilum_types::{Digest, Reason, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -87,7 +87,7 @@ const EVIDENCE_EVERY: Duration = Duration::from_secs(60);
 pub(crate) async fn watch_evidence(context: Context, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         if let Err(error) = tell_what_is_missing(&context).await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "evidence was not looked at");
+            tracing::error!(error = &error as &dyn std::error::Error, "evidence and reviews were not looked at");
         }
         if !pause(&mut stop, EVIDENCE_EVERY).await {
             return;
@@ -101,20 +101,22 @@ async fn tell_what_is_missing(context: &Context) -> Result<(), StoreError> {
     for deployment in context.catalog.deployment_list().await?.iter().filter(|one| one.state.is_in_service()) {
         let evidence = freshness(&*context.catalog, deployment, now).await?.filter(|found| found.missing);
         if let Some(missing) = evidence {
-            told.tell(context, deployment, "evidence-stale", (&missing.reason, missing.withholds)).await?;
+            told.tell(context, deployment, "evidence-stale", (&missing.reason, missing.withholds), None).await?;
         }
         let facts = context.catalog.review_facts(deployment, now).await?;
         if let Some(overdue) = review(deployment, facts.as_ref(), now).filter(|found| found.overdue) {
-            told.tell(context, deployment, "review-overdue", (&overdue.reason, overdue.withholds)).await?;
+            // What was told before the last look was about another time.
+            let looked = facts.and_then(|facts| facts.reviewed_at).filter(|at| *at <= now);
+            told.tell(context, deployment, "review-overdue", (&overdue.reason, overdue.withholds), looked).await?;
         }
     }
     Ok(())
 }
 
-/// Codes and deployments of the alarms that are not closed: whoever acknowledged one knows already. Read when there is
-/// something to tell.
+/// Codes and deployments of the alarms that are not closed, and when each was last raised: whoever acknowledged one knows
+/// already. Read when there is something to tell.
 #[derive(Default)]
-struct Told(Option<BTreeSet<(String, String)>>);
+struct Told(Option<BTreeMap<(String, String), Timestamp>>);
 
 impl Told {
     async fn tell(
@@ -123,15 +125,22 @@ impl Told {
         deployment: &Deployment,
         code: &str,
         (reason, withholds): (&Reason, bool),
+        not_before: Option<Timestamp>,
     ) -> Result<(), StoreError> {
         if self.0.is_none() {
             let filter = AlarmFilter { only_unclosed: true, ..AlarmFilter::default() };
             let standing = context.catalog.alarm_find(&filter, 1000).await?.into_iter();
-            self.0 = Some(standing.filter_map(|alarm| Some((alarm.code, alarm.deployment?))).collect());
+            let mut latest = BTreeMap::new();
+            for alarm in standing {
+                let Some(deployment) = alarm.deployment else { continue };
+                let at = latest.entry((alarm.code, deployment)).or_insert(alarm.last_raised_at);
+                *at = alarm.last_raised_at.max(*at);
+            }
+            self.0 = Some(latest);
         }
         let name = deployment.spec.name.as_str();
-        let is_told = |told: &BTreeSet<(String, String)>| told.contains(&(code.to_owned(), name.to_owned()));
-        if self.0.as_ref().is_some_and(is_told) {
+        let last = self.0.as_ref().and_then(|told| told.get(&(code.to_owned(), name.to_owned())));
+        if last.is_some_and(|at| not_before.is_none_or(|begun| begun < *at)) {
             return Ok(());
         }
         let follows = if withholds { "its studies are withheld" } else { "its studies go on" };

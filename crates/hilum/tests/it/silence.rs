@@ -268,6 +268,14 @@ async fn figures_that_nobody_looks_at_withhold() {
     house.catalog.signature_add(&signature, now).await.unwrap();
     let (seen, _) = house.study(3, 31).await;
     assert_eq!(house.ended_for(&seen, "cxr").await, "analysed");
+
+    // The next period passes without a look: what somebody acknowledged and never closed was about the one before.
+    for alarm in house.catalog.alarm_list(true, 100).await.unwrap() {
+        house.catalog.alarm_acknowledge(&alarm.key, "user:anna", now).await.unwrap();
+    }
+    house.day(62);
+    house.work(folder.path(), "after-the-next-period");
+    house.alarm("review-overdue", "cxr: ").await;
 }
 
 /// A version that a rollback would return to and that cannot be started is told before anybody needs it (AV-09).
