@@ -9,10 +9,12 @@ use sqlx::sqlite::{
 };
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Postgres, Row as _, Sqlite, Transaction};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest wait for the catalog before an act is given up as unavailable.
 const WAIT_MAX: Duration = Duration::from_secs(10);
+/// Pause before a locked SQLite file is opened once more.
+const LOCKED_PAUSE: Duration = Duration::from_millis(10);
 
 /// A parameter. The catalog holds nothing but text and integers.
 #[derive(Debug, Clone)]
@@ -282,7 +284,7 @@ impl Database {
             let pool =
                 |n| SqlitePoolOptions::new().max_connections(n).acquire_timeout(WAIT_MAX).test_before_acquire(false);
             let failed = |e| catalog_error("open the SQLite catalog", e);
-            let write = pool(1).connect_with(settings.clone()).await.map_err(failed)?;
+            let write = connect_when_free(pool(1), &settings).await.map_err(failed)?;
             let read = pool(n_connections).connect_with(settings.pragma("query_only", "ON")).await.map_err(failed)?;
             return Ok(Database::Sqlite { read, write });
         }
@@ -346,6 +348,27 @@ impl Database {
     ) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(what, sql, values).await?.into_iter().next())
     }
+}
+
+/// Connect to an SQLite file. Of several that open a new one at the same time one makes its write-ahead log; another
+/// may be told at once that it is locked, whatever its busy time-out, and asks again.
+async fn connect_when_free(
+    pool: SqlitePoolOptions,
+    settings: &SqliteConnectOptions,
+) -> Result<SqlitePool, sqlx::Error> {
+    let begun = Instant::now();
+    loop {
+        match pool.clone().connect_with(settings.clone()).await {
+            Err(error) if is_locked(&error) && begun.elapsed() < WAIT_MAX => tokio::time::sleep(LOCKED_PAUSE).await,
+            ended => return ended,
+        }
+    }
+}
+
+/// Whether SQLite says that somebody else holds the file (`SQLITE_BUSY`).
+fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 fn wrap<R>(row: impl Fn(R) -> Row) -> impl FnOnce(Vec<R>) -> Vec<Row> {
@@ -539,5 +562,24 @@ impl Meaning {
             }
             _ => Meaning::Wrong,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promise R13: whoever opens a new file while another one prepares it waits for that.
+    #[tokio::test]
+    async fn a_new_file_that_is_locked_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.db");
+        let mut other = SqliteConnectOptions::new().filename(&path).create_if_missing(true).connect().await.unwrap();
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+        let (url, options) = (format!("sqlite:{}", path.display()), CatalogOptions::default());
+        let waits = tokio::time::timeout(Duration::from_millis(100), Database::connect(&url, &options)).await;
+        assert!(waits.is_err(), "{waits:?}");
+        sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+        Database::connect(&url, &options).await.unwrap();
     }
 }
