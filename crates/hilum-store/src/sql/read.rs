@@ -220,13 +220,14 @@ pub(super) async fn study_journey(catalog: &SqlCatalog, key: &StudyKey) -> Resul
         study,
         instances: catalog.of_study(select(INSTANCE_COLUMNS, "instance", "instance_key"), key, instance_from).await?,
         revisions: catalog.of_study(select(revision_columns, "study_revision", "revision"), key, revision_from).await?,
-        decisions: catalog.of_study(select(decision_columns, "gate_decision", "seq"), key, decision_from).await?,
+        // First of what one act writes: whoever sees that a study has ended sees everything that led to it.
         dispositions: catalog
             .of_study(select(disposition_columns, "disposition", "revision, deployment"), key, disposition_from)
             .await?,
         open: catalog
             .of_study(open.to_owned(), key, |row| Ok((row.number("revision")?, row.text("deployment")?)))
             .await?,
+        decisions: catalog.of_study(select(decision_columns, "gate_decision", "seq"), key, decision_from).await?,
         jobs: catalog.of_study(select(JOB_COLUMNS, "job", "job_key"), key, job_from).await?,
         inferences: catalog
             .of_study(select(inference_columns, "inference", "revision, deployment"), key, inference_from)
