@@ -64,7 +64,9 @@ pub fn auroc_difference(
     let variance = variance_a + variance_b - 2.0 * covariance;
 
     let alike = a.of_case == b.of_case;
-    let standard_error = if alike { 0.0 } else { variance.max(0.0).sqrt() };
+    // Of variances that cancel, what rounding leaves depends on the order of the cases.
+    let cancels = variance <= 1e-14 * (variance_a + variance_b);
+    let standard_error = if alike || cancels { 0.0 } else { variance.max(0.0).sqrt() };
     if !alike && standard_error < 1e-12 {
         let why = "the two scores order the cases differently, yet the difference has no variance to judge it by";
         return Err(StatsError::Undefined { what, why });
