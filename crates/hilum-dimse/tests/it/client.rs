@@ -2,6 +2,7 @@
 
 use super::raw::{CT, RELEASE_RP, RELEASE_RQ, Raw, fragment};
 use super::recorder::{Recorder, Script, config, start};
+use super::tools::reserved_port;
 use hilum_dimse::command::{Command, CommandField};
 use hilum_dimse::pdu::{
     AbortReason, AbortSource, AssociateAccept, AssociateReject, ContextResult, NegotiatedContext, decode_request,
@@ -17,14 +18,13 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+/// As patient as by default: a peer that does answer may take its time.
 fn options(contexts: Vec<ProposedContext>) -> AssociationOptions {
-    let mut options = AssociationOptions::new("SENDER".parse().unwrap(), "HILUM".parse().unwrap(), contexts);
-    let short = Duration::from_millis(200);
-    options.timeouts.response = short;
-    options.timeouts.association = short;
-    options.timeouts.release = short;
-    options
+    AssociationOptions::new("SENDER".parse().unwrap(), "HILUM".parse().unwrap(), contexts)
 }
+
+/// For the one step that its peer never takes.
+const SHORT: Duration = Duration::from_millis(200);
 
 fn ct() -> Vec<ProposedContext> {
     vec![ProposedContext::new(CT, EXPLICIT_VR_LITTLE_ENDIAN), ProposedContext::verification()]
@@ -171,7 +171,7 @@ async fn echo_names_what_is_wrong() {
     assert_eq!(error.kind(), ClientErrorKind::Permanent);
     assert!(error.to_string().contains("called AE title not recognized"), "{error}");
     drop(server);
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (_reserved, closed) = reserved_port();
     let error = echo(closed, &us, &hilum, &timeouts).await.unwrap_err();
     assert!(matches!(error, ClientError::Connect(_)), "{error}");
     assert_eq!(error.kind(), ClientErrorKind::Transient);
@@ -237,12 +237,16 @@ async fn aborts_silence_and_nonsense_of_the_peer_are_named() {
 async fn every_step_with_a_silent_peer_ends() {
     // Accepts the connection and never answers the request.
     let (addr, task) = peer(|_| Vec::new(), async |mut raw: Raw| drop(raw.try_pdu().await)).await;
-    let error = Association::connect(addr, &options(ct())).await.err().unwrap();
+    let mut impatient = options(ct());
+    impatient.timeouts.association = SHORT;
+    let error = Association::connect(addr, &impatient).await.err().unwrap();
     assert!(matches!(error, ClientError::TimedOut("answer the association request")), "{error}");
     task.await.unwrap();
     // Never answers the store.
     let (addr, task) = peer(accept_all(16384), async |mut raw: Raw| while raw.try_pdu().await.is_some() {}).await;
-    let mut association = Association::connect(addr, &options(ct())).await.unwrap();
+    let mut impatient = options(ct());
+    impatient.timeouts.response = SHORT;
+    let mut association = Association::connect(addr, &impatient).await.unwrap();
     let error = association.store(ct_request(&[0; 100])).await.unwrap_err();
     assert!(matches!(error, ClientError::TimedOut("respond")), "{error}");
     drop(association);
@@ -254,16 +258,18 @@ async fn every_step_with_a_silent_peer_ends() {
         drop(raw);
     })
     .await;
-    let mut slow = options(ct());
-    slow.timeouts.send = Duration::from_millis(100);
-    let mut association = Association::connect(addr, &slow).await.unwrap();
+    let mut impatient = options(ct());
+    impatient.timeouts.send = SHORT;
+    let mut association = Association::connect(addr, &impatient).await.unwrap();
     let error = association.store(ct_request(&vec![0; 64 << 20])).await.unwrap_err();
     assert!(matches!(error, ClientError::TimedOut("take what was sent")), "{error}");
     release.send(()).unwrap();
     task.await.unwrap();
     // Never answers the release.
     let (addr, task) = peer(accept_all(16384), async |mut raw: Raw| while raw.try_pdu().await.is_some() {}).await;
-    let association = Association::connect(addr, &options(ct())).await.unwrap();
+    let mut impatient = options(ct());
+    impatient.timeouts.release = SHORT;
+    let association = Association::connect(addr, &impatient).await.unwrap();
     let error = association.release().await.unwrap_err();
     assert!(matches!(error, ClientError::TimedOut("release the association")), "{error}");
     task.await.unwrap();

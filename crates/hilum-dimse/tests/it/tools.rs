@@ -1,8 +1,9 @@
 //! Other implementations as programs: found by name, skipped with a note when absent unless `CI=true`.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use tokio::net::TcpSocket;
 
 /// Whether the program can be started; a note or, in CI, a failure when not.
 pub(crate) fn present(program: &str, probe: &[&str]) -> bool {
@@ -46,9 +47,14 @@ impl Drop for Background {
     }
 }
 
-/// A port nobody listens on now, for programs that cannot choose one themselves.
-pub(crate) fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+/// A port for a program that cannot choose one itself. As long as the socket is kept nobody else is given its port, and
+/// a program that asks for it by its number, as one that may be in use (`SO_REUSEADDR`), can listen on it.
+pub(crate) fn reserved_port() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let addr = socket.local_addr().unwrap();
+    (socket, addr)
 }
 
 /// The elements of a DICOM file as DCMTK prints them, without file meta information.

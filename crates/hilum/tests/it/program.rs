@@ -3,11 +3,12 @@
 use hilum_testkit::{Acquisition, SimulatedModality, SimulatedPacs, Subject, dx};
 use hilum_types::Timestamp;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::net::TcpSocket;
 
 /// A start, or an answer, may take this long on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,8 +25,16 @@ pub(crate) struct Running {
     child: Child,
 }
 
+/// A port for a server that is started later, and perhaps again. A socket that does not listen keeps it until the tests
+/// end: the system gives it to nobody else, and whoever asks for it by its number, willing to share, may listen on it.
 pub(crate) fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static KEPT: Mutex<Vec<TcpSocket>> = Mutex::new(Vec::new());
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let address = socket.local_addr().unwrap();
+    KEPT.lock().unwrap().push(socket);
+    address
 }
 
 impl Site {
@@ -165,6 +174,15 @@ impl Running {
 
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Processor time it has taken: unlike the time that passes, nothing else that runs here adds to it.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        // After the name in brackets come the state and, as 12th and 13th, hundredths of seconds as user and as kernel.
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let hundredths: u64 = fields.split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(10 * hundredths)
     }
 
     /// Resident memory in MiB.
