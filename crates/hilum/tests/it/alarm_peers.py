@@ -68,7 +68,7 @@ class Receiver(BaseHTTPRequestHandler):
 tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
 tls.load_cert_chain(folder / "cert.pem", folder / "key.pem")
 mail = Controller(Mailbox(), hostname="127.0.0.1", port=smtp_port, tls_context=tls, require_starttls=True,
-                  authenticator=authenticate, auth_required=True)
+                  authenticator=authenticate, auth_required=True, ready_timeout=60)
 mail.start()
 http = ThreadingHTTPServer(("127.0.0.1", http_port), Receiver)
 (folder / "ready").touch()

@@ -4,7 +4,7 @@
 
 FOLDER/control.json says how it behaves, by default and for single accession numbers; FOLDER/log.jsonl gets one line per event. Its score is a
 function of the pixels, so that the same images always get the same answer, until `shift` changes it silently. `objects` says which objects it
-makes (`sr`, `seg`, `sc`), `spoil` what is wrong with them.
+makes (`sr`, `seg`, `sc`), `spoil` what is wrong with them. With `hold` it does not answer until the file says otherwise.
 """
 
 import json
@@ -221,6 +221,8 @@ def answer(images):
     how = control(images[0])
     accession = str(images[0].AccessionNumber)
     log(event="study", accession=accession, study=str(images[0].StudyInstanceUID), images=len(images))
+    while control(images[0]).get("hold"):
+        time.sleep(0.05)
     time.sleep(how.get("delay", 0.0))
     if how["mode"] == "silent":
         return

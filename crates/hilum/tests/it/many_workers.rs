@@ -51,6 +51,7 @@ fn two_workers_share_one_postgresql_and_one_may_die() {
     }
     first.kill();
 
+    let begun = Instant::now();
     loop {
         let books = site.json("/api/v1/books");
         let analysed: u64 =

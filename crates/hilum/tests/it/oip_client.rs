@@ -93,13 +93,24 @@ impl MlServer {
             .unwrap();
         let server = MlServer { child, http, grpc };
         let begun = Instant::now();
-        while std::net::TcpStream::connect(http).is_err() || std::net::TcpStream::connect(grpc).is_err() {
+        // It listens before it has loaded the model.
+        while TcpStream::connect(grpc).is_err() || !is_ready(http) {
             let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-            assert!(begun.elapsed() < PATIENCE, "MLServer does not listen: {log}");
+            assert!(begun.elapsed() < PATIENCE, "MLServer is not ready: {log}");
             std::thread::sleep(Duration::from_millis(100));
         }
         server
     }
+}
+
+/// Whether the server says that its model is loaded.
+fn is_ready(http: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(http) else { return false };
+    let head = format!("GET /v2/models/phantom/versions/7/ready HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n");
+    let mut answer = Vec::new();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let answered = stream.write_all(head.as_bytes()).is_ok() && stream.read_to_end(&mut answer).is_ok();
+    answered && answer.starts_with(b"HTTP/1.1 200")
 }
 
 impl Drop for MlServer {
@@ -179,9 +190,18 @@ fn a_server_that_changes_its_version_suspends_the_deployment() {
     assert_eq!(ends(41), "analysed");
     lies.store(true, Ordering::SeqCst);
     assert_eq!(ends(42), "failed");
+    // The study that shows it has ended before the stop is entered.
+    let begun = Instant::now();
+    let deployments = loop {
+        let told = String::from_utf8(site.run(&["deployments"]).stdout).unwrap();
+        if told.contains("stop-rule:remote-version") {
+            break told;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{told}\n{}", site.log());
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(deployments.contains("1.0.1"), "{deployments}");
     assert_eq!(ends(43), "withheld");
-    let deployments = String::from_utf8(site.run(&["deployments"]).stdout).unwrap();
-    assert!(deployments.contains("stop-rule:remote-version") && deployments.contains("1.0.1"), "{deployments}");
     running.stop();
     serving.stop();
 }

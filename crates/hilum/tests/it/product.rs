@@ -7,8 +7,11 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Seconds the product may take in these tests.
-pub(crate) const DEADLINE: u64 = 20;
+/// Seconds the product may take where some of its answers never come and the test waits that long for them.
+pub(crate) const DEADLINE: u64 = 30;
+
+/// Seconds it may take where every answer comes: no test waits that long.
+pub(crate) const LONG_DEADLINE: u64 = 600;
 
 /// The product, a process of its own; killed when dropped.
 pub(crate) struct Product {
@@ -82,6 +85,17 @@ impl Drop for Product {
 
 /// Write the package of the product, and import it; says its digest line.
 pub(crate) fn import(site: &Site, name: &str, product: SocketAddr, more: &str) -> String {
+    import_with(site, name, product, (DEADLINE, 1), more)
+}
+
+/// The same with seconds of its own: until the answer must be there, and without another object until it is complete.
+pub(crate) fn import_with(
+    site: &Site,
+    name: &str,
+    product: SocketAddr,
+    (deadline, quiet): (u64, u64),
+    more: &str,
+) -> String {
     let folder = site.path(name);
     let write = |path: &str, text: &str| {
         let path = folder.join(path);
@@ -96,7 +110,7 @@ pub(crate) fn import(site: &Site, name: &str, product: SocketAddr, more: &str) -
         "schema = 1\n[package]\nname = '{name}'\nversion = '3.1'\ntitle = 'Nodule Box'\nmanufacturer = 'Acme Imaging'\n\
          license = 'commercial'\ndescription = 'Looks for nodules.'\n[intended_use]\nmodality = ['DX']\n\
          synthetic_data = true\n[runtime]\nkind = 'dicom-node'\nae_title = 'PRODUCT'\nhost = '127.0.0.1'\n\
-         port = {}\nresult_ae_title = 'PRODUCT'\ndeadline_seconds = {DEADLINE}\nquiet_seconds = 1\n\
+         port = {}\nresult_ae_title = 'PRODUCT'\ndeadline_seconds = {deadline}\nquiet_seconds = {quiet}\n\
          model_name = 'NB-1'\n{more}[runtime.select]\nmodality = ['DX']\n",
         product.port()
     );

@@ -4,7 +4,7 @@
 use crate::acceptance::{import as import_cases, phantoms};
 use crate::black_box::{apply, ended, runtime, send, until};
 use crate::oip::python;
-use crate::product::{Product, import};
+use crate::product::{LONG_DEADLINE, Product, import_with};
 use crate::program::{Site, destination};
 use hilum_testkit::{Acquisition, FindingSpec, Phantom, SimulatedPacs, Subject, dx};
 use hilum_types::Timestamp;
@@ -27,7 +27,7 @@ fn the_answer_of_a_product_is_withheld_outside_the_envelope() {
     let pacs = runtime.block_on(SimulatedPacs::start("PACS".parse().unwrap())).unwrap();
     let site = Site::new(&format!("[delivery]\nretry_seconds_first = 1\n{}", destination(&pacs)));
     let product = Product::start(&python, site.dimse);
-    let package = import(&site, "nodule-box", product.address, "");
+    let package = import_with(&site, "nodule-box", product.address, (LONG_DEADLINE, 1), "");
     let declare = |outside: &str| {
         let envelope = format!("outside='{outside}'\nfalse_withhold_rate=0.021\ngroup_cases=2\n");
         let plan = format!("state='active'\ndestinations=['pacs']\n[deployment.monitoring.envelope]\n{envelope}");

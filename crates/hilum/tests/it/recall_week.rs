@@ -69,7 +69,7 @@ fn second_version(folder: &Path) {
 fn destination(name: &str, pacs: &SimulatedPacs) -> Destination {
     Destination {
         name: name.into(),
-        timeout: Duration::from_secs(20),
+        timeout: PATIENCE,
         assessments: false,
         protocol: Protocol::Dimse {
             host: pacs.address().ip().to_string(),

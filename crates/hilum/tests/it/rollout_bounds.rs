@@ -76,10 +76,18 @@ impl Trial {
         let line = |name: &str| said.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
         assert!(line("box ").contains("suspended") && line("cxr ").contains("active"), "{said}");
         assert!(said.contains(&format!("stopped by stop-rule:{rule}")) && said.contains(text), "{said}");
-        let alarms = self.site.json("/api/v1/alarms");
-        let alarms = alarms["items"].as_array().cloned().unwrap_or_default();
-        let told: Vec<&Value> = alarms.iter().filter(|alarm| alarm["code"] == "rollout-bound").collect();
-        assert!(told.len() == 1 && told[0]["text"].as_str().unwrap().contains(text), "{alarms:?}");
+        // The alarm is raised once the stop holds.
+        let begun = Instant::now();
+        let told = loop {
+            let mut told = self.site.json("/api/v1/alarms")["items"].as_array().cloned().unwrap_or_default();
+            told.retain(|alarm| alarm["code"] == "rollout-bound");
+            if !told.is_empty() {
+                break told;
+            }
+            assert!(begun.elapsed() < PATIENCE, "nobody is told of the stop: {}", self.site.log());
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        assert!(told.len() == 1 && told[0]["text"].as_str().unwrap().contains(text), "{told:?}");
 
         let n_asked = self.product.events("study", "").len();
         let trial = self.taken_back(900, "AFTER");

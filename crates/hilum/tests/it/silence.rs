@@ -15,8 +15,10 @@ use hilum_types::{Clock, Digest, Timestamp};
 use hilum_worker::{Models, RetryPolicy, SiteKey, Worker, WorkerOptions};
 use serde_json::json;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 const DAY: i64 = 86_400;
 
@@ -25,6 +27,8 @@ struct House {
     blobs: LocalBlobs,
     clock: Arc<FakeClock>,
     digest: Digest,
+    /// What stops the worker, and its end.
+    worker: Mutex<Option<(watch::Sender<bool>, JoinHandle<()>)>>,
 }
 
 impl House {
@@ -38,9 +42,9 @@ impl House {
         let source = package("phantom-cxr");
         let imported = models.import(Path::new(&source), &*catalog, "user:test", clock.now()).await.unwrap();
         let digest = imported.package.digest;
-        let house = House { catalog, blobs, clock, digest };
+        let house = House { catalog, blobs, clock, digest, worker: Mutex::new(None) };
         house.declare("cxr", state).await;
-        house.work(folder, "silence");
+        house.work(folder, "silence").await;
         house
     }
 
@@ -54,8 +58,14 @@ impl House {
         self.catalog.deployment_apply(&spec, digest, "user:test", self.clock.now()).await.unwrap();
     }
 
-    /// A worker begins; it ends with the test's runtime. What is looked after beside the jobs is looked at when it begins.
-    fn work(&self, folder: &Path, owner: &str) {
+    /// A worker begins in the place of the one before; it ends with the test's runtime. What is looked after beside the jobs
+    /// is looked at when it begins, and two that look at once would both tell what they see.
+    async fn work(&self, folder: &Path, owner: &str) {
+        let before = self.worker.lock().unwrap().take();
+        if let Some((stop, ended)) = before {
+            stop.send_replace(true);
+            ended.await.unwrap();
+        }
         let options = WorkerOptions {
             owner: owner.into(),
             slots: 1,
@@ -71,11 +81,8 @@ impl House {
             (Models::new(folder.join("packages"), Default::default()), SiteKey::open(folder).unwrap());
         let (catalog, blobs, clock) = (self.catalog.clone(), self.blobs.clone(), self.clock.clone());
         let worker = Worker::new(catalog, blobs, models, vec![], clock, site_key, options).unwrap();
-        let (stop, stopped) = tokio::sync::watch::channel(false);
-        tokio::spawn(async move {
-            let _kept_open = stop;
-            worker.run(stopped).await;
-        });
+        let (stop, stopped) = watch::channel(false);
+        *self.worker.lock().unwrap() = Some((stop, tokio::spawn(worker.run(stopped))));
     }
 
     fn day(&self, day: i64) {
@@ -107,7 +114,7 @@ impl House {
         all.into_iter().filter(of).map(|alarm| alarm.n_raised).collect()
     }
 
-    /// A study comes on that day, and how it ends: disposition and code of the reason.
+    /// A study comes on that day, and how it ends for `cxr`: disposition and code of the reason.
     async fn study(&self, seed: u64, day: i64) -> (StudyKey, String) {
         self.day(day);
         let now = self.clock.now();
@@ -123,7 +130,7 @@ impl House {
         let begun = Instant::now();
         loop {
             let study = self.catalog.study_get(&key).await.unwrap().unwrap();
-            if let Some(ended) = study.dispositions.first() {
+            if let Some(ended) = study.dispositions.iter().find(|ended| ended.deployment == "cxr") {
                 let code = ended.disposition.reason().map_or("", |reason| reason.code.as_str());
                 return (key, format!("{} {code}", ended.disposition.name()).trim_end().to_owned());
             }
@@ -203,7 +210,7 @@ async fn silence_is_told_without_any_study() {
     assert_eq!(house.study(1, 0).await.1, "analysed");
     assert_eq!(house.alarms("evidence-stale").await, Vec::<String>::new(), "its first window has just begun");
     house.day(31);
-    house.work(folder.path(), "after-the-window");
+    house.work(folder.path(), "after-the-window").await;
     let text = house.alarm("evidence-stale", "cxr: ").await;
     assert!(text.ends_with("its studies are withheld"), "{text}");
     assert!(text.contains("30 days"), "{text}");
@@ -214,7 +221,7 @@ async fn silence_is_told_without_any_study() {
     // seen an alarm is not told again while it lasts.
     house.declare("later", "active").await;
     house.day(62);
-    house.work(folder.path(), "a-month-later");
+    house.work(folder.path(), "a-month-later").await;
     house.alarm("evidence-stale", "later: ").await;
     assert_eq!(house.n_raised("cxr").await, [1]);
 }
@@ -236,7 +243,7 @@ async fn figures_that_nobody_looks_at_withhold() {
     assert_eq!(house.study(1, 29).await.1, "analysed", "the first period is not over");
     let (withheld, ended) = house.study(2, 30).await;
     assert_eq!(ended, "withheld review.overdue");
-    house.work(folder.path(), "after-the-period");
+    house.work(folder.path(), "after-the-period").await;
     let text = house.alarm("review-overdue", "cxr: ").await;
     assert!(text.ends_with("its studies are withheld") && text.contains("every 30 days by physics"), "{text}");
     assert!(house.alarm("review-overdue", "told: ").await.ends_with("its studies go on"));
@@ -274,7 +281,7 @@ async fn figures_that_nobody_looks_at_withhold() {
         house.catalog.alarm_acknowledge(&alarm.key, "user:anna", now).await.unwrap();
     }
     house.day(62);
-    house.work(folder.path(), "after-the-next-period");
+    house.work(folder.path(), "after-the-next-period").await;
     house.alarm("review-overdue", "cxr: ").await;
 }
 
@@ -297,7 +304,7 @@ async fn a_rollback_target_that_is_gone_is_told() {
     assert_eq!(after.rollback.map(|target| target.package), Some(house.digest));
     let kept = folder.path().join("packages").join(house.digest.to_string());
     std::fs::rename(&kept, folder.path().join("lost")).unwrap();
-    house.work(folder.path(), "after-the-loss");
+    house.work(folder.path(), "after-the-loss").await;
     let text = house.alarm("rollback-target", "").await;
     assert!(text.starts_with("the version that cxr would return to cannot be started: "), "{text}");
 }

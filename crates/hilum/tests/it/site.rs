@@ -68,6 +68,14 @@ fn a_model_is_declared_run_suspended_and_restarted() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert!(!stdout(&site.run(&["deployments"])).contains("tried"), "a dry run wrote something");
+    // It is complete, but perhaps not evaluated: what is deployed next would analyse it too.
+    let evaluates = |depth: &serde_json::Value| {
+        depth["kind"] == "evaluate" && ["queued", "leased"].iter().any(|state| depth["state"] == *state)
+    };
+    while site.json("/api/v1/queue")["depths"].as_array().unwrap().iter().any(evaluates) {
+        assert!(begun.elapsed() < 2 * PATIENCE, "{}", site.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
 
     // AV-01, AV-03, AV-15: one result per study, in the archive, under the same study.
     deploy(&site, "phantom-cxr", "active");
