@@ -240,6 +240,16 @@ fn peak_bytes() -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) * 1024
 }
 
+/// The shortest of a few runs: that a machine stood still during one says nothing of the program.
+fn shortest(work: impl Fn()) -> std::time::Duration {
+    let timed = |_| {
+        let start = std::time::Instant::now();
+        work();
+        start.elapsed()
+    };
+    (0..3).map(timed).min().unwrap()
+}
+
 /// Threat row 3: about 1 MB that inflates to 1 GiB.
 #[test]
 fn a_deflate_bomb_is_refused_quickly_and_in_little_memory() {
@@ -248,9 +258,8 @@ fn a_deflate_bomb_is_refused_quickly_and_in_little_memory() {
     let bomb = deflate(&head, 1 << 30);
     assert!(bomb.len() < 6 << 20, "{}", bomb.len());
     let before = peak_bytes();
-    let start = std::time::Instant::now();
-    assert_eq!(kind(read(&bomb, DEFLATED, &Limits::default())), Some(ErrorKind::Limit));
-    assert!(start.elapsed().as_secs() < 5);
+    let refused = || assert_eq!(kind(read(&bomb, DEFLATED, &Limits::default())), Some(ErrorKind::Limit));
+    assert!(shortest(refused).as_secs() < 5);
     // Each test is a process of its own under nextest; elsewhere the peak belongs to all of them.
     if std::env::var_os("NEXTEST").is_some() {
         assert!(peak_bytes() - before < 16 << 20, "{}", peak_bytes() - before);
@@ -363,9 +372,8 @@ fn small_codestreams_with_huge_structure_are_refused() {
     for (tile, layers, precinct) in [(8000, 1, 0x00), (8000, 65_535, 0x66), (20, 1, 0xFF), (8000, 1, 0x11)] {
         let bytes = compressed(8000, &codestream(tile, layers, precinct));
         let image = Image::open(&bytes, Some(&uid("1.2.840.10008.1.2.4.90")), &Limits::default()).unwrap();
-        let start = std::time::Instant::now();
-        assert_eq!(kind(image.frame(0)), Some(ErrorKind::Malformed), "{tile} {layers} {precinct}");
-        assert!(start.elapsed().as_millis() < 1_000);
+        let refused = || assert_eq!(kind(image.frame(0)), Some(ErrorKind::Malformed), "{tile} {layers} {precinct}");
+        assert!(shortest(refused).as_millis() < 1_000);
     }
 }
 

@@ -40,7 +40,7 @@ assert association.is_released
 
 /// Command set in fragments of eight bytes, each in its own PDU; then as items of one PDU.
 const FRAGMENTS: &str = r#"
-import os, sys, traceback
+import os, sys, time, traceback
 sys.excepthook = lambda *e: (traceback.print_exception(*e), sys.stderr.flush(), os._exit(1))
 from pynetdicom import AE
 from pynetdicom.pdu_primitives import P_DATA
@@ -50,7 +50,10 @@ ae = AE("PYNETDICOM")
 ae.add_requested_context("1.2.840.10008.1.1")
 association = ae.associate("127.0.0.1", int(sys.argv[1]), ae_title="HILUM")
 assert association.is_established
+# Its own thread would take the responses.
 association._reactor_checkpoint.clear()
+while not association._is_paused:
+    time.sleep(0.001)
 context = association.accepted_contexts[0].context_id
 for together in (False, True):
     primitive = C_ECHO()

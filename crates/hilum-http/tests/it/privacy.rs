@@ -38,7 +38,8 @@ async fn no_log_line_names_a_patient() {
     // For the whole process: a default of one thread is missed by callsites that another test met first.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let house = House::new().await;
-    let mut object = Object::new(424_242, 1);
+    // Ten digits, which no time in the log and no digest holds by chance.
+    let mut object = Object::new(4_242_424_242, 1);
     object.patient_name = "CANARY^NAME".into();
     object.patient_id = "CANARYID".into();
     object.accession = "CANARYACC".into();
@@ -59,14 +60,14 @@ async fn no_log_line_names_a_patient() {
     ] {
         let (_, body) = house.get(&address).await;
         let body = String::from_utf8_lossy(&body).into_owned();
-        assert!(!body.contains("CANARY") && !body.contains("424242"), "{address}: {body}");
+        assert!(!body.contains("CANARY") && !body.contains("4242424242"), "{address}: {body}");
     }
     let _ = house.post_form("/find", "accession=CANARYACC").await;
     let metrics = house.page("/metrics").await;
     let logged = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
     assert!(logged.contains("http.route=\"/api/v1/studies/{study}\""), "the log was captured: {logged}");
     for text in [&logged, &metrics] {
-        for canary in ["CANARY", "424242"] {
+        for canary in ["CANARY", "4242424242"] {
             let line = text.lines().find(|line| line.contains(canary));
             assert_eq!(line, None);
         }

@@ -14,7 +14,8 @@ fn package(engines: &Engines) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let (head, _) = TINY.split_once("[[output]]\nkind = \"heatmap\"").unwrap();
     let text = format!(
-        "{head}[[output]]\nkind = \"embedding\"\ntensor = \"map\"\n[resources]\nmemory_mb = 64\ndeadline_seconds = 20\n"
+        "{head}[[output]]\nkind = \"embedding\"\ntensor = \"map\"\n\
+         [resources]\nmemory_mb = 64\ndeadline_seconds = 300\n"
     );
     bare_package(folder.path(), &text, &tiny_model());
     for case in 0..3usize {

@@ -195,7 +195,7 @@ display_rgb = [255, 0, 0]
 measurement = "area"
 [resources]
 memory_mb = 64
-deadline_seconds = 20
+deadline_seconds = 300
 "#;
 
 /// An 8-bit image: 32 rows, 64 columns, `inside` says which pixels are 255.

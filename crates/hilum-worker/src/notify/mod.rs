@@ -249,8 +249,9 @@ mod tests {
     async fn a_sender_that_works_renews_its_hold() {
         let (renewed, mut seen) = watch::channel(0);
         let renew = || async { renewed.send_modify(|n| *n += 1) };
-        let work = async { *seen.wait_for(|n| 3 <= *n).await.unwrap() };
-        assert_eq!(held(Duration::from_millis(1), renew, work).await, 3);
+        // On a busy machine a fourth may come before the third is seen.
+        let work = async { 3 <= *seen.wait_for(|n| 3 <= *n).await.unwrap() };
+        assert!(held(Duration::from_millis(1), renew, work).await);
         let never = || async { panic!("what is done at once is not renewed") };
         assert_eq!(held(Duration::from_secs(60), never, async { 7 }).await, 7);
         assert!(HOLD_EVERY.as_secs() * 2 < u64::from(HOLD_SECONDS) && HOLD_SECONDS <= 15);

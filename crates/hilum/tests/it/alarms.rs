@@ -325,12 +325,14 @@ fn a_gap_in_the_books_is_an_alarm() {
         assert_eq!(disposition(&site, &study, "phantom-cxr"), "analysed");
     }
     running.stop();
-    // Yesterday, and one outcome lost, as a fault or a hand in the database would have it.
+    // Yesterday, which nobody has looked at, even if midnight has just passed; and one outcome lost, as a fault or a hand
+    // in the database would have it.
     let yesterday = now().plus_seconds(-86_400).day();
     let edit = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\n\
                 c.execute('UPDATE arrival SET day = ?', (sys.argv[2],))\n\
                 c.execute('UPDATE study_revision SET day = ?', (sys.argv[2],))\n\
                 c.execute('DELETE FROM disposition WHERE study_key = (SELECT MIN(study_key) FROM disposition)')\n\
+                c.execute('DELETE FROM books_check')\n\
                 c.commit()\n";
     let catalog = site.path("data").join("catalog.sqlite");
     let edited = Command::new(&python).args(["-c", edit, catalog.to_str().unwrap(), &yesterday]).output().unwrap();

@@ -106,11 +106,13 @@ fn played() -> Played {
 /// GV-03, GV-04, PR-13.
 #[test]
 fn a_pack_is_the_same_twice_and_every_flipped_byte_is_named() {
+    let from = now().day();
     let Played { site, key, uids } = played();
     let path = |name: &str| site.path(name).to_str().unwrap().to_owned();
-    let day = now().day();
+    // Midnight may pass meanwhile.
+    let to = now().day();
     let report =
-        ["evidence", "report", "--deployment", "phantom-cxr", "--from", &day, "--to", &day, "--out", &path("report")];
+        ["evidence", "report", "--deployment", "phantom-cxr", "--from", &from, "--to", &to, "--out", &path("report")];
     assert!(good(&site.run(&report)).contains("missing: Performance in use"));
     let report: Value = serde_json::from_slice(&std::fs::read(site.path("report/report.json")).unwrap()).unwrap();
     assert_eq!((&report["arrived"], &report["versions"][0]["runs"]), (&json!(1), &json!(1)), "{report}");
@@ -192,8 +194,9 @@ fn a_pack_is_the_same_twice_and_every_flipped_byte_is_named() {
         ["label", "add", "CANARYACC1", "--deployment", "phantom-cxr", "--finding", "nodule", "--truth", "absent"];
     good(&site.run(&label.into_iter().chain(["--by", "anna"]).collect::<Vec<_>>()));
     good(&site.run(&["monitor", "evidence", "phantom-cxr", "--record", "--by", "anna"]));
+    let to = now().day();
     let labelled =
-        ["evidence", "report", "--deployment", "phantom-cxr", "--from", &day, "--to", &day, "--out", &path("labelled")];
+        ["evidence", "report", "--deployment", "phantom-cxr", "--from", &from, "--to", &to, "--out", &path("labelled")];
     assert!(!good(&site.run(&labelled)).contains("Performance in use"));
     let report: Value = serde_json::from_slice(&std::fs::read(site.path("labelled/report.json")).unwrap()).unwrap();
     assert_eq!(report["labels"][0]["count"], json!(1), "{report}");
