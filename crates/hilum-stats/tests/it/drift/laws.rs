@@ -59,7 +59,11 @@ proptest! {
             if let (Some(p), Some(q)) = (there.p_value, back.p_value) {
                 prop_assert!((p - q).abs() < 1e-9, "{name} {p} {q}");
             }
-            let own = test(&a, &a).unwrap();
+            let own = match test(&a, &a) {
+                // Five values or six may leave no spread to measure by, as three equal ones in their middle do.
+                Err(hilum_stats::StatsError::Undefined { .. }) => continue,
+                own => own.unwrap(),
+            };
             prop_assert!(own.value.abs() < 1e-9 || *name == "anderson" || *name == "cramer", "{name} {own:?}");
             prop_assert!(own.p_value.is_none_or(|p| 0.2 < p), "{name} {own:?}");
         }
