@@ -134,12 +134,14 @@ impl MonitoringPlan {
         let keeps = self.rules.iter().any(StopRule::stops) || !in_force.rules.iter().any(StopRule::stops);
         let rules = if keeps && !self.rules.is_empty() { self.rules } else { in_force.rules };
         let stated = |brought: Vec<String>, kept| if brought.is_empty() { kept } else { brought };
+        // After how many days it stops is signed with its stopping: whoever brings no stop brings no other period for it.
+        let keeps_period = self.review_days == 0 || self.on_overdue < in_force.on_overdue;
         MonitoringPlan {
             stop_rules: stated(self.stop_rules, in_force.stop_rules),
             rules,
             evidence: self.evidence.or(in_force.evidence),
             reviewed_by: if self.reviewed_by.trim().is_empty() { in_force.reviewed_by } else { self.reviewed_by },
-            review_days: if self.review_days == 0 { in_force.review_days } else { self.review_days },
+            review_days: if keeps_period { in_force.review_days } else { self.review_days },
             on_overdue: self.on_overdue.max(in_force.on_overdue),
             rehearsal: self.rehearsal.max(in_force.rehearsal),
             labels: if self.labels.is_default() { in_force.labels } else { self.labels },
@@ -384,8 +386,14 @@ mod tests {
         );
         let stops = plan("review_days=7\non_overdue='suspend'");
         assert_eq!(stops.signed().unwrap().review_days, Some(7));
-        let after = plan("review_days=30").or_in_force(stops);
-        assert_eq!((after.review_days, after.on_overdue), (30, WhenOverdue::Suspend), "no version takes that away");
+        let after = plan("review_days=3650").or_in_force(stops.clone());
+        assert_eq!(
+            (after.review_days, after.on_overdue),
+            (7, WhenOverdue::Suspend),
+            "no version takes that away unsigned"
+        );
+        let signed = plan("review_days=30\non_overdue='suspend'").or_in_force(stops);
+        assert_eq!(signed.signed().unwrap().review_days, Some(30));
         assert!(!serde_json::to_string(&plan("review_days=7")).unwrap().contains("on_overdue"));
     }
 
