@@ -33,7 +33,7 @@ pub struct ReviewFound {
 /// How the review of a deployment stands at `now`; `None` when none is agreed.
 ///
 /// A version has one period from the time its results reach readers. What runs without being seen needs no review. Without
-/// `facts` nobody knows, and that is overdue. A look that is dated after `now`, by a clock that was ahead, does not count yet.
+/// `facts` nobody knows, and that is overdue.
 pub fn review(deployment: &Deployment, facts: Option<&ReviewFacts>, now: Timestamp) -> Option<ReviewFound> {
     let plan = deployment.spec.monitoring.as_ref().filter(|plan| 0 < plan.review_days)?;
     let days = plan.review_days;
@@ -50,12 +50,11 @@ pub fn review(deployment: &Deployment, facts: Option<&ReviewFacts>, now: Timesta
     let Some(facts) = facts else {
         return found("review.unknown", "it is not known when the figures were last reviewed".to_owned(), true);
     };
-    let reviewed_at = facts.reviewed_at.filter(|at| *at <= now);
-    let last = match reviewed_at {
+    let last = match facts.reviewed_at {
         Some(at) => format!("the figures were last reviewed on {}", at.day()),
         None => "nobody has reviewed the figures yet".to_owned(),
     };
-    let begun = reviewed_at.map_or(facts.since, |at| at.max(facts.since));
+    let begun = facts.reviewed_at.map_or(facts.since, |at| at.max(facts.since));
     let due_at = begun.plus_seconds(i64::from(days) * DAY_SECONDS);
     if now < due_at {
         return found("review.current", format!("{last}; the next review is due by {}", due_at.day()), false);
@@ -68,8 +67,9 @@ pub fn review(deployment: &Deployment, facts: Option<&ReviewFacts>, now: Timesta
 /// When somebody last signed for having looked at the figures of a deployment: a valid signature of meaning `reviewed` under
 /// one of [`REVIEWED_KINDS`] about it. What was signed has to say something of the period before the signature: an old
 /// report that is signed late is no review. Nor is one that was signed from `since` on, as of [`ReviewFacts::since`], and
-/// says only what was before: it is about another version, or about what was put right.
-pub fn reviewed_at(records: &[Record], deployment: &Deployment, since: Timestamp) -> Option<Timestamp> {
+/// says only what was before: it is about another version, or about what was put right. A look that is dated after `now`, by a
+/// clock that was ahead, does not count yet, and hides no other.
+pub fn reviewed_at(records: &[Record], deployment: &Deployment, since: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let period = i64::from(deployment.spec.monitoring.as_ref()?.review_days) * DAY_SECONDS;
     let about = |record: &&Record| REVIEWED_KINDS.contains(&record.kind) && record.subject == deployment.spec.name;
     let looked = |record: &Record| {
@@ -77,7 +77,7 @@ pub fn reviewed_at(records: &[Record], deployment: &Deployment, since: Timestamp
         let counts_until = until.plus_seconds(period);
         let signatures = record.valid_signatures().into_iter();
         let looks = signatures.filter(|s| s.meaning == SignatureMeaning::Reviewed).map(|s| s.signed_at);
-        looks.filter(|at| *at <= counts_until && (since <= until || *at < since)).max()
+        looks.filter(|at| *at <= now && *at <= counts_until && (since <= until || *at < since)).max()
     };
     records.iter().filter(about).filter_map(looked).max()
 }
@@ -123,22 +123,26 @@ mod tests {
     #[test]
     fn figures_of_before_do_not_count_for_what_came_after() {
         let since = day(0);
-        let at = |as_of, signed| reviewed_at(&[looked(day(as_of), day(signed))], &deployment(), since);
+        let at = |as_of, signed| reviewed_at(&[looked(day(as_of), day(signed))], &deployment(), since, day(40));
         assert_eq!(at(-5, 20), None);
         assert_eq!(at(-5, -4), Some(day(-4)), "it is told when somebody last looked");
         assert_eq!((at(0, 20), at(5, 20)), (Some(day(20)), Some(day(20))));
         assert_eq!(at(5, 36), None, "more than a period later");
     }
 
-    /// A clock that was a year ahead when somebody signed gives no year without a look.
+    /// A clock that was a year ahead when somebody signed gives no year without a look, and hides no look of the right time.
     #[test]
     fn a_look_in_the_future_gives_no_time() {
-        let said = |reviewed, now| {
-            let facts = ReviewFacts { since: day(0), reviewed_at: Some(day(reviewed)) };
+        let said = |looks: &[i64], now| {
+            let records: Vec<Record> = looks.iter().map(|at| looked(day(*at), day(*at))).collect();
+            let reviewed_at = reviewed_at(&records, &deployment(), day(0), day(now));
+            let facts = ReviewFacts { since: day(0), reviewed_at };
             review(&deployment(), Some(&facts), day(now)).map(|found| (found.reason.code, found.withholds))
         };
-        assert_eq!(said(365, 29), Some(("review.current".to_owned(), false)));
-        assert_eq!(said(365, 30), Some(("review.overdue".to_owned(), true)));
-        assert_eq!(said(30, 30), Some(("review.current".to_owned(), false)));
+        let (current, overdue) =
+            (Some(("review.current".to_owned(), false)), Some(("review.overdue".to_owned(), true)));
+        assert_eq!((said(&[365], 29), said(&[365], 30)), (current.clone(), overdue.clone()));
+        assert_eq!((said(&[30], 30), said(&[365, 20], 49)), (current.clone(), current));
+        assert_eq!(said(&[365, 20], 50), overdue);
     }
 }

@@ -106,7 +106,7 @@ async fn tell_what_is_missing(context: &Context) -> Result<(), StoreError> {
         let facts = context.catalog.review_facts(deployment, now).await?;
         if let Some(overdue) = review(deployment, facts.as_ref(), now).filter(|found| found.overdue) {
             // What was told before the last look was about another time.
-            let looked = facts.and_then(|facts| facts.reviewed_at).filter(|at| *at <= now);
+            let looked = facts.and_then(|facts| facts.reviewed_at);
             told.tell(context, deployment, "review-overdue", (&overdue.reason, overdue.withholds), looked).await?;
         }
     }

@@ -151,7 +151,7 @@ pub(super) async fn review_facts(
     let since = seen_since(catalog, deployment, now).await?;
     let (name, reviewed) = (deployment.spec.name.as_str(), SignatureMeaning::Reviewed);
     let records = record_signed_list(catalog, &REVIEWED_KINDS, name, reviewed, REVIEWED_MAX).await?;
-    Ok(Some(ReviewFacts { since, reviewed_at: reviewed_at(&records, deployment, since) }))
+    Ok(Some(ReviewFacts { since, reviewed_at: reviewed_at(&records, deployment, since, now) }))
 }
 
 /// Labels with what was observed, the latest first. Either the labels of the studies of a period are looked up, or from the
