@@ -165,9 +165,10 @@ impl Measurement {
     /// that could count twice, and what is assumed of the scores stays.
     pub fn effect(&self) -> Effect {
         let value = |figure: &Figure| figure.value;
+        let shifts: BTreeMap<_, _> = self.features.iter().map(|(name, shift)| (name.clone(), shift.value)).collect();
         let shows_loss = self.sensitivity_loss.is_some() || self.specificity_loss.is_some();
         Effect {
-            features: Some(self.features.iter().map(|(name, shift)| (name.clone(), shift.value)).collect()),
+            features: (!shifts.is_empty()).then_some(shifts),
             sensitivity_loss: self.sensitivity_loss.as_ref().map(value),
             specificity_loss: self.specificity_loss.as_ref().map(value),
             score_gain: shows_loss.then_some(1.0),
@@ -395,7 +396,8 @@ mod tests {
         let told = Measurement::of(experiment(), &[unanswered], at()).unwrap();
         assert_eq!((told.not_eligible.value, &told.failures, &told.sensitivity_loss), (1.0, &None, &None));
         assert!(told.features.is_empty() && told.outside_envelope.is_none());
-        // A fault that nobody could measure the loss of is not harmless: what is assumed of the scores stays.
+        // A fault that nobody could measure the loss of is not harmless: what is assumed of images and scores stays.
+        assert_eq!(told.effect().features, None);
         assert_eq!((told.effect().score_gain, told.effect().score_offset), (None, None));
     }
 
