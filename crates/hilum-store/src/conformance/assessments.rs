@@ -141,6 +141,29 @@ pub(super) async fn a_correction_takes_the_place_of_the_report_before(url: Strin
     all_is_well(&catalog).await;
 }
 
+/// AV-19: a report that was given up and corrected meanwhile does not leave after its correction, whoever asks for it.
+pub(super) async fn a_report_that_was_corrected_stays_back(url: String) {
+    let catalog = open(&url).await;
+    let key = delivered(&catalog).await;
+    let tell = async |agreement, now| {
+        answer(&catalog, &key, "user:anna", agreement, now).await;
+        let found = due(&catalog, now).await.remove(0);
+        assert!(catalog.assessment_told(&found, Told::Report(&report(&found)), at(now + 20)).await.unwrap());
+    };
+    tell(Agreement::Agree, 200).await;
+    let given_up = must_take(&catalog, JobKind::Deliver, at(230)).await;
+    let dead = DeliveryOutcome::Dead { error: "refused: 0122".into() };
+    catalog.delivery_record(&given_up.lease(), &dead, at(231)).await.unwrap();
+    let first = given_up.delivery_key.unwrap();
+    catalog.delivery_retry(&first, "user:bo", at(232)).await.expect("nothing has taken its place yet");
+    deliver(&catalog, &dead, 233).await;
+    tell(Agreement::Disagree, 300).await;
+    let retried = catalog.delivery_retry(&first, "user:bo", at(330)).await;
+    assert!(retried.unwrap_err().to_string().contains("a later report of the same reader took its place"));
+    deliver(&catalog, &DeliveryOutcome::Delivered, 331).await;
+    assert!(take(&catalog, JobKind::Deliver, at(1000)).await.is_none());
+}
+
 /// The last word of a reader is the one that was given last, also when the clock was set back before it; and a list that was
 /// made while it was given is out of date.
 pub(super) async fn a_clock_that_goes_back_keeps_the_order_of_answers(url: String) {

@@ -127,6 +127,7 @@ pub async fn catalog(fresh: impl AsyncFn() -> String) {
         alarms::books_are_looked_at_daily,
         assessments::answers_leave_once_as_reports,
         assessments::a_correction_takes_the_place_of_the_report_before,
+        assessments::a_report_that_was_corrected_stays_back,
         assessments::a_clock_that_goes_back_keeps_the_order_of_answers,
         assessments::only_what_may_be_told_is_due,
         assessments::reports_go_to_whoever_holds_the_result,

@@ -459,6 +459,15 @@ pub(super) async fn delivery_retry(
         let why = format!("the result of revision {later} of the study took its place; it does not leave");
         return Err(StoreError::Refused { what: WHAT, why });
     }
+    let sql = "SELECT COUNT(*) AS n FROM assessment_report own JOIN assessment_report later \
+               ON later.study_key = own.study_key AND later.revision = own.revision \
+               AND later.deployment = own.deployment AND later.reader = own.reader AND own.number < later.number \
+               WHERE own.study_key = $1 AND own.result_key = (SELECT result_key FROM delivery WHERE delivery_key = $2)";
+    let later = act.row(sql, values![row.text("study_key")?, key]).await?;
+    if later.map(|row| row.number::<u64>("n")).transpose()?.is_some_and(|n| 0 < n) {
+        let why = "a later report of the same reader took its place; it does not leave".to_owned();
+        return Err(StoreError::Refused { what: WHAT, why });
+    }
     // Rejection notes and assessment reports belong to no deployment, and no deployment's state holds them up.
     let deployment = Some(row.text("deployment")?).filter(|name| !name.is_empty());
     if let Some(deployment) = &deployment
