@@ -270,15 +270,16 @@ impl Bench {
             }
         }
         let finding = outcome.output.findings.into_iter().find(|finding| finding.label == self.finding);
-        let present = finding.as_ref().and_then(|finding| match finding.presence {
-            Presence::Present => Some(true),
-            Presence::Absent => Some(false),
-            Presence::Indeterminate => None,
-        });
+        let present = finding.as_ref().map(|finding| is_found(finding.presence));
         let score = finding.and_then(|finding| finding.score);
         features.retain(|_, value| value.is_finite());
         CaseAnswer { ended: CaseEnd::Analysed, features, score, present, outside }
     }
+}
+
+/// Whether an answer finds the finding, as stop rules count it: abstaining is no way out of being measured.
+fn is_found(presence: Presence) -> bool {
+    presence == Presence::Present
 }
 
 /// What the embedding of a case comes to as features of the envelope; none where it was learned without.
@@ -345,6 +346,13 @@ mod tests {
         assert_eq!(one("no", Exposure::Unexposed), Some(CaseTruth { present: false, class }));
         assert_eq!(one("yes", Exposure::Exposed), None);
         assert_eq!(one("unsure", Exposure::Unexposed), None);
+    }
+
+    /// A fault that makes the model abstain costs sensitivity, as the rules that have to notice it count.
+    #[test]
+    fn abstaining_finds_nothing() {
+        let found = [Presence::Present, Presence::Absent, Presence::Indeterminate].map(is_found);
+        assert_eq!(found, [true, false, false]);
     }
 
     #[test]
